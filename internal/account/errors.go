@@ -1,0 +1,9 @@
+package account
+
+import "errors"
+
+// Kinds of failure that callers branch on.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("already exists")
+)
