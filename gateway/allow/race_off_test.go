@@ -1,0 +1,5 @@
+//go:build !race
+
+package allow_test
+
+const raceEnabled = false
