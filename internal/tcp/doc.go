@@ -1,0 +1,3 @@
+// Package tcp provides the TCP connections of the relay path, on both sides of
+// the gateway.
+package tcp
