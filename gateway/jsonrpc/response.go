@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,6 +15,7 @@ const maxResponseDepth = 4096
 var (
 	errAnswerNotObject = errors.New("answer is not an object")
 	errAnswerTwice     = errors.New("answer has a member twice")
+	errAnswerEscape    = errors.New("answer has a member name with an escape")
 	errAnswerBoth      = errors.New("answer has both result and error")
 	errAnswerNeither   = errors.New("answer has neither result nor error")
 	errAnswerError     = errors.New("answer's error is not an object")
@@ -98,13 +100,17 @@ func (s *scanner) response(i int, r *Response) (int, error) {
 			return i, s.malformed()
 		}
 		var member *[]byte
-		switch string(b[nameStart+1 : nameEnd-1]) {
+		switch name := b[nameStart+1 : nameEnd-1]; string(name) {
 		case "id":
 			member = &r.ID
 		case "result":
 			member = &r.Result
 		case "error":
 			member = &r.Error
+		default:
+			if bytes.IndexByte(name, '\\') >= 0 {
+				return i, errAnswerEscape
+			}
 		}
 		if member != nil {
 			if *member != nil {
