@@ -32,11 +32,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -95,7 +97,7 @@ type loader struct {
 	env        map[string]string
 	referenced map[string]bool   // variables that the file names as ${NAME}
 	origins    map[string]origin // of every key path that was set
-	secrets    []string          // texts that no fault may contain
+	secrets    []string          // texts that no fault may contain, longest first
 	faults     Faults
 	unread     int // so many of the faults are values that could not be read
 }
@@ -118,8 +120,14 @@ func (l *loader) fault(at origin, key, message string) {
 // keepSecret remembers a text that no fault may contain. Shorter ones protect
 // nothing and would tear holes into unrelated words.
 func (l *loader) keepSecret(s string) {
-	if len(s) >= 4 {
-		l.secrets = append(l.secrets, s)
+	if len(s) < 4 {
+		return
+	}
+	i, found := slices.BinarySearchFunc(l.secrets, s, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	if !found {
+		l.secrets = slices.Insert(l.secrets, i, s)
 	}
 }
 

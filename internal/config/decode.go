@@ -171,7 +171,7 @@ func (l *loader) eachKey(n ast.Node, path string, f func(key string, keyNode, va
 		}
 		keyPath := join(path, key)
 		if first, ok := seen[key]; ok {
-			l.fault(l.at(keyNode), keyPath, fmt.Sprintf("stands twice: it was set at line %d", first.line))
+			l.fault(l.at(keyNode), keyPath, fmt.Sprintf("set twice: it stands at line %d already", first.line))
 			continue
 		}
 		at := l.at(keyNode)

@@ -32,6 +32,7 @@ func (l *loader) applyEnvironment(root reflect.Value) {
 		}
 		switch keys := e.keys[name]; {
 		case len(keys) > 1:
+			slices.Sort(keys)
 			l.fault(origin{file: name}, "", "means both "+strings.Join(keys, " and ")+": set them in the file")
 		case len(keys) == 1, l.referenced[name], notOurs.MatchString(name + "=" + value):
 		default:

@@ -56,7 +56,6 @@ func (l *loader) decodeScalar(n ast.Node, v reflect.Value, path string) {
 		l.fault(at, path, wants(v.Type(), n))
 	case v.Type() == secretType:
 		l.origins[path] = at
-		l.keepSecret(text)
 		expanded, err := l.expand(text)
 		if err != nil {
 			l.fault(at, path, err.Error())
@@ -108,14 +107,14 @@ func setScalar(v reflect.Value, text string) error {
 		}
 		v.SetFloat(f)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, err := strconv.ParseUint(text, 0, t.Bits())
-		if err != nil || isOctal(text) {
+		n, err := strconv.ParseUint(decimal(text), 0, t.Bits())
+		if err != nil {
 			return numberError(t, text, err)
 		}
 		v.SetUint(n)
 	default:
-		n, err := strconv.ParseInt(text, 0, t.Bits())
-		if err != nil || isOctal(text) {
+		n, err := strconv.ParseInt(decimal(text), 0, t.Bits())
+		if err != nil {
 			return numberError(t, text, err)
 		}
 		v.SetInt(n)
@@ -123,10 +122,15 @@ func setScalar(v reflect.Value, text string) error {
 	return nil
 }
 
-// isOctal reports whether Go would read 010 as 8, which hardly anybody means.
-func isOctal(text string) bool {
+// decimal drops the leading zeros of 010: it is ten in YAML 1.2, but eight to
+// strconv. 0x10, 0o10 and 0b10 are left alone.
+func decimal(text string) string {
 	digits := strings.TrimLeft(text, "+-")
-	return len(digits) > 1 && digits[0] == '0' && (digits[1] == '_' || digits[1] >= '0' && digits[1] <= '9')
+	sign := text[:len(text)-len(digits)]
+	for len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
+		digits = digits[1:]
+	}
+	return sign + digits
 }
 
 func numberError(t reflect.Type, text string, err error) error {
