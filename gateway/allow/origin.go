@@ -73,9 +73,9 @@ func (l *List) addOrigin(entry string) error {
 
 var (
 	errOriginForm   = errors.New(`not of the form scheme://host or scheme://host:port`)
-	errOriginScheme = errors.New("not possible in the scheme of an origin")
-	errOriginHost   = errors.New("not possible in the host of an origin: it has no path, a name beyond ASCII is written in punycode, \"*.\" stands only before the host")
-	errOriginPort   = errors.New("port of the origin is not a number from 1 to 65535")
+	errOriginScheme = errors.New("the scheme of an origin has letters, digits, plus, minus and dot")
+	errOriginHost   = errors.New(`the host of an origin is ASCII (a name beyond it in punycode), has no path, and "*." only before it`)
+	errOriginPort   = errors.New("the port of an origin is a number from 1 to 65535")
 )
 
 // appendOrigin appends origin (RFC 6454, section 6.2) in the form in which two
@@ -108,9 +108,11 @@ func appendOrigin(dst, origin []byte) ([]byte, error) {
 	dst = append(dst, "://"...)
 	v6 := host[0] == '[' && host[len(host)-1] == ']'
 	for i, c := range host {
-		bracket := v6 && (i == 0 || i == len(host)-1)
-		if !isAlnum(c) && c != '-' && c != '.' && c != '_' && !bracket && !(v6 && c == ':') {
-			return nil, errOriginHost
+		if !isAlnum(c) && c != '-' && c != '.' && c != '_' {
+			// Of an IPv6 address, the brackets and colons.
+			if bracket := i == 0 || i == len(host)-1; !v6 || c != ':' && !bracket {
+				return nil, errOriginHost
+			}
 		}
 		dst = append(dst, lower(c))
 	}

@@ -151,8 +151,8 @@ func special(w uint64) uint64 {
 }
 
 // str steps over the string whose opening quote is at i. Eight bytes at a time
-// make hex data, which is most of what nodes answer, five times as fast as one
-// by one (BenchmarkScanResponse).
+// make hex data, which is most of what nodes answer, four times as fast as one by
+// one (BenchmarkScanResponse).
 func (s *scanner) str(i int) int {
 	b := s.b
 	i++

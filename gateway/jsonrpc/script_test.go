@@ -1,7 +1,6 @@
 package jsonrpc_test
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strings"
@@ -18,15 +17,14 @@ import (
 //	--> body
 //	<-- one line for each message, or one for the refusal of the whole body
 func runScript(t *testing.T, path string, read func(body []byte) []string) {
-	f, err := os.Open(path)
+	script, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var (
-		body  string
-		want  []string
-		at, n int
+		body string
+		want []string
+		at   int
 	)
 	check := func() {
 		if body == "" {
@@ -36,27 +34,19 @@ func runScript(t *testing.T, path string, read func(body []byte) []string) {
 			t.Errorf("%s:%d: %s\n(-want +got)\n%s", path, at, body, diff)
 		}
 	}
-	bodies := 0
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		n++
-		line := lines.Text()
+	for i, line := range strings.Split(string(script), "\n") {
 		switch {
 		case line == "" || strings.HasPrefix(line, "//"):
 		case strings.HasPrefix(line, "--> "):
 			check()
-			body, want, at = line[4:], nil, n
-			bodies++
+			body, want, at = line[4:], nil, i+1
 		case strings.HasPrefix(line, "<-- "):
 			want = append(want, line[4:])
 		default:
-			t.Fatalf("%s:%d: neither comment, body nor answer: %s", path, n, line)
+			t.Fatalf("%s:%d: neither comment, body nor answer: %s", path, i+1, line)
 		}
 	}
 	check()
-	if err := lines.Err(); err != nil || bodies == 0 {
-		t.Fatalf("%s: %d bodies, %v", path, bodies, err)
-	}
 }
 
 func TestRequestScripts(t *testing.T) {
