@@ -10,7 +10,6 @@ const (
 	CodeParse          = -32700
 	CodeInvalidRequest = -32600
 	CodeMethodNotFound = -32601
-	CodeInvalidParams  = -32602
 	CodeInternal       = -32603
 )
 
