@@ -42,8 +42,9 @@ import (
 	"strings"
 )
 
-// A Validator is a struct with rules of its own. It reports each fault with the
-// key path relative to itself, such as "seal_rows" or "upstreams[2].url".
+// A Validator is a value with rules of its own, as a rule a struct. It reports
+// each fault with the key path relative to itself, such as "seal_rows" or
+// "upstreams[2].url".
 type Validator interface {
 	Validate(report func(key, message string))
 }

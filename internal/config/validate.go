@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// validate asks every Validator at or below v.
+// validate asks every Validator at or below v, which is addressable.
 func (l *loader) validate(v reflect.Value, path string) {
+	if rules, ok := v.Addr().Interface().(Validator); ok {
+		rules.Validate(func(key, message string) { l.ruleBroken(join(path, key), message) })
+	}
 	t := v.Type()
 	switch {
 	case isScalar(t):
@@ -16,9 +19,6 @@ func (l *loader) validate(v reflect.Value, path string) {
 			l.validate(v.Elem(), path)
 		}
 	case t.Kind() == reflect.Struct:
-		if rules, ok := v.Addr().Interface().(Validator); ok {
-			rules.Validate(func(key, message string) { l.ruleBroken(join(path, key), message) })
-		}
 		for i := range t.NumField() {
 			if key := tagOf(t.Field(i)); key != "" {
 				l.validate(v.Field(i), join(path, key))
