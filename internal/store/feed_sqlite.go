@@ -46,7 +46,7 @@ func (f *sqliteFeed) listen(ctx context.Context, fn func(Change), up func()) err
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // it only goes back to the pool
+	defer conn.Close()
 
 	rung := f.bell.wait()
 	version, err := dataVersion(ctx, conn)
@@ -106,7 +106,7 @@ func (r *changeReader) read(ctx context.Context, fn func(Change)) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has it
+	defer rows.Close()
 	found := false
 	var changes []Change
 	last := r.last

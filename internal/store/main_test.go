@@ -70,7 +70,7 @@ func execPostgres(t testing.TB, dsn, statement string) {
 	ctx := context.Background() // t.Context is over in cleanups
 	conn, err := pgx.Connect(ctx, dsn)
 	must(t, err)
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	if _, err := conn.Exec(ctx, statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}

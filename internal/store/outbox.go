@@ -55,7 +55,7 @@ func (db *DB) Claim(ctx context.Context, topic string, n int, lease time.Duratio
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // rows.Err has it
+		defer rows.Close()
 		for rows.Next() {
 			var item OutboxItem
 			var created int64

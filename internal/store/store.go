@@ -122,7 +122,7 @@ func all[T any](ctx context.Context, db *DB, scan func(scanner) (T, error), quer
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has it
+	defer rows.Close()
 	var list []T
 	for rows.Next() {
 		v, err := scan(rows)

@@ -131,10 +131,11 @@ func floorTo(us, width int64) int64 {
 	return us - m
 }
 
-// upsertUsage writes rows in statements of few sizes, so that Postgres can keep
-// them prepared. BenchmarkAddUsage chose the largest.
+// upsertUsage writes rows in statements of few sizes, so that Postgres keeps
+// them prepared. Larger ones are no faster there and slower on SQLite, which
+// looks for each $n among all of them (BenchmarkAddUsage).
 func upsertUsage(ctx context.Context, t *tx, table string, rows []UsageRow) error {
-	for _, size := range []int{64, 8, 1} {
+	for _, size := range []int{16, 4, 1} {
 		if len(rows) < size {
 			continue
 		}

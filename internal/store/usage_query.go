@@ -110,7 +110,7 @@ func (db *DB) usage(ctx context.Context, q UsageQuery) (groups []UsageGroup, err
 }
 
 func scanGroups(rows *sql.Rows) ([]UsageGroup, error) {
-	defer rows.Close() //nolint:errcheck // rows.Err has it
+	defer rows.Close()
 	var groups []UsageGroup
 	for rows.Next() {
 		var g UsageGroup
