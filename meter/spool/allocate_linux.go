@@ -20,9 +20,8 @@ func allocate(file *os.File, size int64) error {
 	}
 }
 
-// populate maps the pages for writing now, so that no append waits for a page
-// fault (2 µs for each 64 records), and so that a page that cannot be written
-// is an error here. Kernels before 5.14 do not know it.
+// populate maps pages for writing now, so that no append waits for a page fault
+// (some microseconds for each 64 records). Kernels before 5.14 do not know it.
 func populate(mapping []byte) error {
 	err := unix.Madvise(mapping, unix.MADV_POPULATE_WRITE)
 	if errors.Is(err, unix.EINVAL) {

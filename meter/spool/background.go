@@ -73,7 +73,7 @@ func (s *Spool) becomeFullLocked(err error) {
 func (s *Spool) prepare() (_ *openSegment, err error) {
 	size := openSize(s.cfg.SealRows)
 	s.mu.Lock()
-	total := s.bytes
+	total, warm := s.bytes, s.warm
 	if total+size <= s.cfg.MaxBytes {
 		s.bytes += size
 	}
@@ -93,12 +93,9 @@ func (s *Spool) prepare() (_ *openSegment, err error) {
 			return nil, err
 		}
 	}
-	o, err := createSegment(s.cfg.Dir, id{gateway: s.gateway, epoch: s.epoch, seq: s.lastSeq + 1}, s.cfg.SealRows)
+	o, err := createSegment(s.cfg.Dir, id{gateway: s.gateway, epoch: s.epoch, seq: s.lastSeq + 1}, s.cfg.SealRows, warm)
 	if err != nil {
 		return nil, err
-	}
-	if err := syncDir(s.cfg.Dir); err != nil {
-		return nil, errors.Join(err, o.discard())
 	}
 	s.lastSeq++
 	return o, nil

@@ -52,7 +52,7 @@ type id struct {
 }
 
 func (i id) String() string {
-	return fmt.Sprintf("%s-%010d-%08d", i.gateway, i.epoch, i.seq)
+	return fmt.Sprintf("%s-%013d-%08d", i.gateway, i.epoch, i.seq)
 }
 
 func (i id) compare(o id) int {

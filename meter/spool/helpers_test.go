@@ -29,12 +29,19 @@ func smallConfig(dir string) spool.Config {
 // open opens a spool in a new folder that is closed with the test.
 func open(t testing.TB, change func(*spool.Config)) (*spool.Spool, spool.Config) {
 	t.Helper()
+	s, _, cfg := openMeasured(t, change)
+	return s, cfg
+}
+
+// openMeasured returns the metrics too.
+func openMeasured(t testing.TB, change func(*spool.Config)) (*spool.Spool, *metrics.Set, spool.Config) {
+	t.Helper()
 	cfg := smallConfig(filepath.Join(t.TempDir(), "spool"))
 	if change != nil {
 		change(&cfg)
 	}
-	s, _ := reopen(t, cfg)
-	return s, cfg
+	s, set := reopen(t, cfg)
+	return s, set, cfg
 }
 
 func reopen(t testing.TB, cfg spool.Config) (*spool.Spool, *metrics.Set) {

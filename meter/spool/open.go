@@ -35,19 +35,21 @@ type openSegment struct {
 	marks   [2]int64   // slots reserved at the last two syncs, the older first
 }
 
-// createSegment makes the file ready to be written to without asking the disk
+// createSegment makes a file ready to be written to without asking the disk
 // for anything more: a full disk is met here and not by a store into the
-// mapping, which would end the process with SIGBUS. The file gets its name last,
-// so that recovery never meets one without a header.
-func createSegment(dir string, i id, slots int) (_ *openSegment, err error) {
+// mapping, which would end the process with SIGBUS. It syncs nothing, so that
+// writers never wait for a slow disk; the first sync of the segment does. The
+// pages of the first warm slots are mapped.
+func createSegment(dir string, i id, slots, warm int) (_ *openSegment, err error) {
 	path := filepath.Join(dir, i.String()+openExt)
-	file, err := os.OpenFile(path+tmpExt, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	o := &openSegment{id: i, path: path, file: file, slots: int64(slots)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, file.Close(), os.Remove(path+tmpExt))
+			err = errors.Join(err, o.discard())
 		}
 	}()
 	if err := allocate(file, openSize(slots)); err != nil {
@@ -57,24 +59,16 @@ func createSegment(dir string, i id, slots int) (_ *openSegment, err error) {
 	if _, err := file.WriteAt(header[:], 0); err != nil {
 		return nil, err
 	}
-	if err := file.Sync(); err != nil {
-		return nil, err
-	}
 	end := headerSize + slots*recordSize
-	mapping, err := unix.Mmap(int(file.Fd()), 0, end, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	o.mapping, err = unix.Mmap(int(file.Fd()), 0, end, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, &os.PathError{Op: "mmap", Path: path, Err: err}
 	}
-	if err := populate(mapping); err != nil {
-		return nil, errors.Join(&os.PathError{Op: "populate", Path: path, Err: err}, unix.Munmap(mapping))
+	o.rows = o.mapping[headerSize:]
+	if err := populate(o.mapping[:headerSize+min(warm, slots)*recordSize]); err != nil {
+		return nil, &os.PathError{Op: "populate", Path: path, Err: err}
 	}
-	if err := os.Rename(path+tmpExt, path); err != nil {
-		return nil, errors.Join(err, unix.Munmap(mapping))
-	}
-	return &openSegment{
-		id: i, path: path, file: file, slots: int64(slots),
-		rows: mapping[headerSize:], mapping: mapping,
-	}, nil
+	return o, nil
 }
 
 // append copies r into the next slot. It reports false if there is none.
@@ -117,6 +111,11 @@ func (o *openSegment) sync() error {
 	if err := unix.Msync(o.mapping[from:headerSize+reserved*recordSize], unix.MS_SYNC); err != nil {
 		return &os.PathError{Op: "msync", Path: o.path, Err: err}
 	}
+	if o.marks[1] == 0 { // the first time: the file's name too
+		if err := syncDir(filepath.Dir(o.path)); err != nil {
+			return err
+		}
+	}
 	o.marks = [2]int64{o.marks[1], reserved}
 	return nil
 }
@@ -151,17 +150,20 @@ func scanSlots(rows []byte, texts []string) *scan {
 	var r Record
 	for i := 0; (i+1)*recordSize <= len(rows); i++ {
 		b := (*[recordSize]byte)(rows[i*recordSize:])
-		switch {
-		case *b == [recordSize]byte{}:
-		case string(b[:magicSize]) == tailMagic:
-			return s
-		case r.get(b) && known(r.names(), texts):
-			s.add(&r)
-			s.used.add(r.names())
-			s.slots = uint32(i + 1)
-		default:
-			s.bad = append(s.bad, i)
+		if *b == [recordSize]byte{} {
+			continue
 		}
+		if string(b[:magicSize]) == tailMagic {
+			break
+		}
+		r.get(b)
+		if !whole(b) || !known(r.names(), texts) {
+			s.bad = append(s.bad, i)
+			continue
+		}
+		s.add(&r)
+		s.used.add(r.names())
+		s.slots = uint32(i + 1)
 	}
 	return s
 }

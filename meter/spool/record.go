@@ -76,13 +76,15 @@ func (r *Record) put(b *[recordSize]byte) {
 	le.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
 }
 
-// get reads a slot. It reports false if its checksum does not hold, as it never
-// does for a slot of zeros.
-func (r *Record) get(b *[recordSize]byte) bool {
+// whole reports whether the checksum of a slot holds, as it never does for a
+// slot of zeros.
+func whole(b *[recordSize]byte) bool {
+	return binary.LittleEndian.Uint32(b[60:]) == crc32.Checksum(b[:60], castagnoli)
+}
+
+// get reads a slot.
+func (r *Record) get(b *[recordSize]byte) {
 	le := binary.LittleEndian
-	if le.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
-		return false
-	}
 	r.TimeMicros = int64(le.Uint64(b[0:]))
 	r.Org = le.Uint64(b[8:])
 	r.Key = le.Uint64(b[16:])
@@ -98,7 +100,6 @@ func (r *Record) get(b *[recordSize]byte) bool {
 	r.Outcome = Outcome(b[56])
 	r.Flags = Flags(b[57])
 	r.RPCCode = int16(le.Uint16(b[58:]))
-	return true
 }
 
 // names are the dictionary numbers in r.

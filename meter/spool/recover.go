@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -35,9 +36,9 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // nextEpoch returns an epoch that no segment of this gateway was ever named
-// after, and keeps it. It is not less than the time, so that a folder that was
-// lost and begun again does not repeat names that the sink has stored: it would
-// take new segments for old ones.
+// after, and keeps it. It is not less than the time in milliseconds, so that a
+// folder that was lost and begun again does not repeat names that the sink has
+// stored: it would take new segments for old ones.
 func nextEpoch(lock *os.File, newest uint64, now time.Time) (uint64, error) {
 	text, err := io.ReadAll(lock)
 	if err != nil {
@@ -45,7 +46,7 @@ func nextEpoch(lock *os.File, newest uint64, now time.Time) (uint64, error) {
 	}
 	// A torn number is as good as none: newest and the time are beyond it.
 	last, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	epoch := max(last+1, newest+1, uint64(now.Unix()))
+	epoch := max(last+1, newest+1, uint64(now.UnixMilli()))
 	// In place, which works on a full disk too.
 	if _, err := lock.WriteAt(fmt.Appendf(nil, "%020d\n", epoch), 0); err != nil {
 		return 0, err
@@ -70,10 +71,6 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 			return 0, err
 		}
 		switch ext {
-		case tmpExt:
-			if err := os.Remove(path); err != nil {
-				return 0, err
-			}
 		case namesExt:
 			dictionaries = append(dictionaries, path)
 		case badExt:
@@ -121,6 +118,9 @@ func (s *Spool) recoverSegment(i id) error {
 	if err != nil {
 		return err
 	}
+	if len(b) < headerSize || len(bytes.Trim(b[headerSize:], "\x00")) == 0 {
+		return os.Remove(path) // nothing was appended
+	}
 	size := int64(len(b))
 	if segment, err := decodeSegment(b); err == nil && segment.Name == i.String() {
 		return s.adopt(path, i, size) // it only lacked its name
@@ -166,7 +166,7 @@ func (s *Spool) adopt(path string, i id, size int64) error {
 }
 
 func (s *Spool) recoverNames(epoch uint64) ([]string, error) {
-	file, err := os.Open(filepath.Join(s.cfg.Dir, fmt.Sprintf("%010d", epoch)+namesExt))
+	file, err := os.Open(filepath.Join(s.cfg.Dir, fmt.Sprintf("%013d", epoch)+namesExt))
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,11 @@ func (s *Segment) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		var r Record
 		for b := s.slots; len(b) > 0; b = b[recordSize:] {
-			if r.get((*[recordSize]byte)(b)) && !yield(r) {
+			slot := (*[recordSize]byte)(b)
+			if *slot == [recordSize]byte{} {
+				continue // a killed process never wrote it
+			}
+			if r.get(slot); !yield(r) {
 				return
 			}
 		}

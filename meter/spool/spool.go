@@ -39,13 +39,14 @@ const (
 	openExt   = ".open"  // being written, or left by a killed process
 	namesExt  = ".names" // dictionary of an epoch
 	badExt    = ".bad"   // set aside
-	tmpExt    = ".tmp"   // being created
 
 	// retryEvery is how long to wait before asking a disk again that failed.
 	retryEvery = time.Second
 	// spareWait bounds how long an append waits for the next segment when
 	// writers outrun its preparation; after that the disk counts as full.
-	spareWait = 100 * time.Millisecond
+	spareWait = time.Second
+	// leastWarm is how many slots are mapped in advance at least: 256 KiB.
+	leastWarm = 4096
 )
 
 // A Spool is safe for concurrent use. Close it.
@@ -69,6 +70,7 @@ type Spool struct {
 	sealing []*openSegment // oldest first
 	sealed  []sealed       // oldest first
 	bytes   int64          // of all segments in the folder, with the room they are given
+	warm    int            // slots of the next spare to map in advance
 
 	background sync.WaitGroup
 	closeOnce  sync.Once
@@ -100,6 +102,7 @@ func Open(cfg Config, log zerolog.Logger, set *metrics.Set) (*Spool, error) {
 		gateway: gateway,
 		names:   newDictionary(),
 		changed: make(chan struct{}),
+		warm:    leastWarm,
 	}
 	s.metrics = newInstruments(set, s)
 	if err := s.start(); err != nil {
@@ -145,7 +148,7 @@ func (s *Spool) Intern(name string) Name {
 // Append keeps r. When it returns nil the record outlives a kill of the process
 // and, sync_interval later, power failure. It returns ErrFull or ErrClosed; with
 // the policy "count_and_drop" it returns nil instead of ErrFull. It may wait for
-// the disk, at most 100 ms, if records come faster than the disk takes them.
+// the disk, at most a second, if records come faster than the disk takes them.
 func (s *Spool) Append(r *Record) error {
 	for {
 		o := s.current.Load()
@@ -210,7 +213,11 @@ func (s *Spool) replace(spent *openSegment) {
 
 // turnLocked hands the current segment over for sealing.
 func (s *Spool) turnLocked() {
-	s.sealing = append(s.sealing, s.current.Load())
+	spent := s.current.Load()
+	// Twice what this one took: a busy gateway never waits for a page, and a
+	// quiet one does not map thousands that it will not use.
+	s.warm = max(leastWarm, 2*int(min(spent.reserved.Load(), spent.slots)))
+	s.sealing = append(s.sealing, spent)
 	s.current.Store(s.spare)
 	s.spare = nil
 	s.announceLocked()
@@ -290,5 +297,5 @@ func (s *Spool) shut() error {
 }
 
 func (s *Spool) namesPath() string {
-	return filepath.Join(s.cfg.Dir, fmt.Sprintf("%010d", s.epoch)+namesExt)
+	return filepath.Join(s.cfg.Dir, fmt.Sprintf("%013d", s.epoch)+namesExt)
 }
