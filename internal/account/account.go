@@ -3,7 +3,10 @@
 // the gateway enforces them.
 package account
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // An Org is a paying customer: keys, usage and invoices belong to it.
 type Org struct {
@@ -22,30 +25,30 @@ type Plan struct {
 	CreatedAt time.Time
 }
 
-// Limits are the rates that one key may use. A zero field is no limit in a Plan,
-// and "as in the plan" in a Key. A zero burst is one second's worth.
+// Limits are the rates that one key may use. A zero rate is no limit in a Plan,
+// and "as in the plan" in a Key. A zero burst is one second's worth, or as in the
+// plan where the rate is.
 type Limits struct {
-	CallsPerSecond int64
-	CallsBurst     int64
-	CUPerSecond    int64
-	CUBurst        int64
+	CallsPerSecond int64 `json:"calls_per_second,omitempty"`
+	CallsBurst     int64 `json:"calls_burst,omitempty"`
+	CUPerSecond    int64 `json:"cu_per_second,omitempty"`
+	CUBurst        int64 `json:"cu_burst,omitempty"`
 }
 
-// Over returns l with its zero fields taken from base.
+// Over returns the limits of a key with l on a plan with base. No field of it is
+// left to be filled in.
 func (l Limits) Over(base Limits) Limits {
-	if l.CallsPerSecond == 0 {
-		l.CallsPerSecond, l.CallsBurst = base.CallsPerSecond, base.CallsBurst
-	}
-	if l.CallsBurst == 0 {
-		l.CallsBurst = l.CallsPerSecond
-	}
-	if l.CUPerSecond == 0 {
-		l.CUPerSecond, l.CUBurst = base.CUPerSecond, base.CUBurst
-	}
-	if l.CUBurst == 0 {
-		l.CUBurst = l.CUPerSecond
-	}
+	l.CallsPerSecond, l.CallsBurst = rateOver(l.CallsPerSecond, l.CallsBurst, base.CallsPerSecond, base.CallsBurst)
+	l.CUPerSecond, l.CUBurst = rateOver(l.CUPerSecond, l.CUBurst, base.CUPerSecond, base.CUBurst)
 	return l
+}
+
+func rateOver(rate, burst, baseRate, baseBurst int64) (int64, int64) {
+	if rate == 0 {
+		rate = baseRate
+		burst = cmp.Or(burst, baseBurst)
+	}
+	return rate, cmp.Or(burst, rate)
 }
 
 // Allow restricts where and for what a key may be used. Kinds are combined with
@@ -77,8 +80,8 @@ type Key struct {
 	RotatedTo KeyID     // zero: not rotated
 }
 
-// A Grant is what the edge needs of a key, in one value: the key, its
-// organisation's plan and what was used of it. It is immutable.
+// A Grant is what the edge needs of a key, in one value: the key and its
+// organisation's plan. It is immutable.
 type Grant struct {
 	Key  Key
 	Plan Plan

@@ -78,5 +78,8 @@ func parseID(prefix, s string) (uint64, error) {
 		}
 		n = n<<5 | uint64(d)
 	}
+	if n == 0 {
+		return 0, fmt.Errorf("%q is not an id: zero stands for none", s)
+	}
 	return n, nil
 }
