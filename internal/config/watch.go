@@ -12,7 +12,8 @@ import (
 // seen. It blocks until ctx is done.
 //
 // A change is told once the file was found the same twice in a row: half of a
-// YAML file is often a valid one. A missing file is no change.
+// YAML file is often a valid one. A missing file is no change. Start it before
+// Load, so that no change falls between the two.
 func Watch(ctx context.Context, path string, every time.Duration, changed func()) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

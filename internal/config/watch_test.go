@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,20 +36,21 @@ func TestWatchTellsEachChangeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every = time.Second
 		ctx, stop := context.WithCancel(t.Context())
-		told, done := 0, make(chan struct{})
+		var told atomic.Int32
+		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			config.Watch(ctx, path, every, func() { told++ })
+			config.Watch(ctx, path, every, func() { told.Add(1) })
 		}()
 		synctest.Wait() // it has seen the first file
 		polls := func(n int) {
 			time.Sleep(time.Duration(n) * every) // the bubble's clock
 			synctest.Wait()
 		}
-		expect := func(what string, want int) {
+		expect := func(what string, want int32) {
 			t.Helper()
-			if told != want {
-				t.Fatalf("%s: told %d times, want %d", what, told, want)
+			if got := told.Load(); got != want {
+				t.Fatalf("%s: told %d times, want %d", what, got, want)
 			}
 		}
 
