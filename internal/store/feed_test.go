@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +96,29 @@ func TestWatch(t *testing.T) {
 		add(t, here, "s1", row(org.ID, "10:00:00", "eth_call", 1))
 		must(t, here.PutPlan(t.Context(), freePlan()))
 		all(allChanged) // and nothing before it
+	})
+}
+
+// The command line revokes a key beside a running gateway.
+func TestWatchSeesAnotherProcess(t *testing.T) {
+	const dsnEnv, keyEnv = "POKTAI_TEST_CHILD_DSN", "POKTAI_TEST_CHILD_KEY"
+	if dsn := os.Getenv(dsnEnv); dsn != "" { // this is that process
+		id, err := account.ParseKeyID(os.Getenv(keyEnv))
+		must(t, err)
+		must(t, database{dsn: dsn}.connect(t).RevokeKey(t.Context(), id, day("11:00:00")))
+		return
+	}
+	onBoth(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		k := newKey(t, db, newOrg(t, db, "acme").ID)
+		w := watch(t, db)
+		w.expect(t, allChanged, true)
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWatchSeesAnotherProcess$")
+		child.Env = append(os.Environ(), dsnEnv+"="+d.dsn, keyEnv+"="+k.ID.String())
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		w.expect(t, keyChanged(k))
 	})
 }
 

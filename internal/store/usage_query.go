@@ -89,10 +89,13 @@ func (db *DB) usage(ctx context.Context, q UsageQuery) (groups []UsageGroup, err
 			CAST(SUM(request_bytes) AS BIGINT), CAST(SUM(response_bytes) AS BIGINT)
 		FROM (
 			SELECT COLUMN AS name, calls, cu, latency_us, request_bytes, response_bytes
-			FROM usage_minute WHERE org_id = $1 AND (bucket_us >= $2 AND bucket_us < $3 OR bucket_us >= $4 AND bucket_us < $5)
+			FROM usage_minute WHERE org_id = $1 AND bucket_us >= $2 AND bucket_us < $3
 			UNION ALL
 			SELECT COLUMN AS name, calls, cu, latency_us, request_bytes, response_bytes
 			FROM usage_hour WHERE org_id = $1 AND bucket_us >= $3 AND bucket_us < $4
+			UNION ALL
+			SELECT COLUMN AS name, calls, cu, latency_us, request_bytes, response_bytes
+			FROM usage_minute WHERE org_id = $1 AND bucket_us >= $4 AND bucket_us < $5
 		) AS u
 		GROUP BY name`, "COLUMN", column)
 	rows, err := t.QueryContext(ctx, query, q.Org.String(), s.since, s.hours, s.hoursEnd, s.until)
