@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -32,19 +31,16 @@ func (a *anvil) start(ctx context.Context, dir string) (string, error) {
 
 func (a *anvil) stop() error { return a.end(syscall.SIGTERM) }
 
-// anvilPath prefers the version that the clients' lock file names.
+// anvilPath returns the binary that the clients' lock file names.
 func anvilPath() (string, error) {
-	locked, err := filepath.Abs(filepath.Join(clientsDir, "node_modules", ".bin", "anvil"))
+	path, err := filepath.Abs(filepath.Join(clientsDir, "node_modules", ".bin", "anvil"))
 	if err != nil {
 		return "", err
 	}
-	if path, err := exec.LookPath(locked); err == nil {
-		return path, nil
+	if _, err := exec.LookPath(path); err != nil {
+		return "", fmt.Errorf("no anvil (%s): %w", installClients, err)
 	}
-	if path, err := exec.LookPath("anvil"); err == nil {
-		return path, nil
-	}
-	return "", errors.New("no anvil: " + installClients)
+	return path, nil
 }
 
 func askChainID(ctx context.Context, url string) error {
