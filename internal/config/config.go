@@ -9,8 +9,8 @@
 // says what is different, and the caller swaps.
 //
 // Fields may be bool, integers, floats, string, time.Duration, secret.Text,
-// any encoding.TextUnmarshaler, structs, and slices, pointers and
-// string-keyed maps of these. A list in the file replaces the default list; a
+// any encoding.TextUnmarshaler, structs (also `yaml:",inline"`), and slices,
+// pointers and string-keyed maps of these. A list in the file replaces the default list; a
 // mapping is merged into the default map by key. YAML is read without anchors,
 // aliases, merge keys and tags: what a key is set to stands at that key.
 //

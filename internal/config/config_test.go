@@ -41,7 +41,13 @@ type tls struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
+// The section has the keys of another package's struct and one more.
 type store struct {
+	Database `yaml:",inline"`
+	Pool     int `yaml:"pool"`
+}
+
+type Database struct {
 	DSN secret.Text `yaml:"dsn"`
 }
 
@@ -70,6 +76,12 @@ func (g *gateway) Validate(report func(key, message string)) {
 	}
 }
 
+func (d Database) Validate(report func(key, message string)) {
+	if d.DSN.Reveal() == "memory" {
+		report("dsn", "must outlive the process")
+	}
+}
+
 func (c chain) Validate(report func(key, message string)) {
 	if len(c.Upstreams) == 0 {
 		report("upstreams", "wants at least one")
@@ -84,7 +96,7 @@ func (c chain) Validate(report func(key, message string)) {
 func defaults() root {
 	return root{
 		Gateway: gateway{Listen: "127.0.0.1:8080", MaxBodyBytes: 5 << 20, MaxDepth: 64, ReadTimeout: 10 * time.Second},
-		Store:   store{DSN: secret.New("data/pokt.db")},
+		Store:   store{Database: Database{DSN: secret.New("data/pokt.db")}},
 		Labels:  map[string]string{"region": "local"},
 	}
 }
@@ -129,7 +141,7 @@ gateway:
   compress: true
   tls:
     cert_file: cert.pem
-store: {dsn: postgres://db}
+store: {dsn: postgres://db, pool: 3}
 chains:
   ethereum:
     id: 1
@@ -159,7 +171,7 @@ labels:
 			Compress:       true,
 			TLS:            &tls{CertFile: "cert.pem"},
 		},
-		Store: store{DSN: secret.New("postgres://db")},
+		Store: store{Database: Database{DSN: secret.New("postgres://db")}, Pool: 3},
 		Chains: map[string]chain{"ethereum": {
 			ID:      1,
 			Aliases: []string{"eth", "1", "true", "1.10"},

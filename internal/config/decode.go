@@ -111,12 +111,12 @@ func (l *loader) decode(n ast.Node, v reflect.Value, path string) {
 
 func (l *loader) decodeStruct(n ast.Node, v reflect.Value, path string) {
 	l.eachKey(n, path, func(key string, keyNode, value ast.Node, keyPath string) {
-		i, ok := fieldOf(v.Type(), key)
+		field, ok := fieldOf(v, key)
 		if !ok {
 			l.fault(l.at(keyNode), keyPath, "unknown key; "+suggestKey(key, keysOf(v.Type())))
 			return
 		}
-		l.decode(value, v.Field(i), keyPath)
+		l.decode(value, field, keyPath)
 	})
 }
 

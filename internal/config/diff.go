@@ -50,9 +50,9 @@ func flatten(into map[string]any, path string, v reflect.Value) {
 			flatten(into, path, v.Elem())
 		}
 	case t.Kind() == reflect.Struct:
-		for i := range t.NumField() {
-			if key := tagOf(t.Field(i)); key != "" {
-				flatten(into, join(path, key), v.Field(i))
+		for f, fv := range v.Fields() {
+			if key, ok := tagOf(f); ok {
+				flatten(into, join(path, key), fv)
 			}
 		}
 	case t.Kind() == reflect.Map:

@@ -18,7 +18,7 @@ func TestDiffNamesWhatChanged(t *testing.T) {
 			ReadTimeout:    time.Second,
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		},
-		Store: store{DSN: secret.New("postgres://old")},
+		Store: store{Database: Database{DSN: secret.New("postgres://old")}},
 		Chains: map[string]chain{
 			"base": {ID: 8453, Upstreams: []upstream{
 				{Name: "a", URL: secret.New("https://a.example")},
@@ -35,7 +35,7 @@ func TestDiffNamesWhatChanged(t *testing.T) {
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 			TLS:            &tls{CertFile: "cert.pem"},
 		},
-		Store: store{DSN: secret.New("postgres://new")},
+		Store: store{Database: Database{DSN: secret.New("postgres://new")}},
 		Chains: map[string]chain{
 			"base": {ID: 8453, Aliases: []string{}, Upstreams: []upstream{
 				{Name: "a", URL: secret.New("https://a.example"), Headers: map[string]secret.Text{"X-Key": secret.New("abc")}},

@@ -61,21 +61,21 @@ func (e *override) walk(v reflect.Value, path, name string) {
 			v.Set(p)
 		}
 	case t.Kind() == reflect.Struct:
-		for i := range t.NumField() {
-			if key := tagOf(t.Field(i)); key != "" {
-				e.walk(v.Field(i), join(path, key), name+"_"+shout(key))
+		for f, fv := range v.Fields() {
+			if key, ok := tagOf(f); ok {
+				e.walk(fv, join(path, key), variable(name, key))
 			}
 		}
 	case t.Kind() == reflect.Map:
 		for _, k := range v.MapKeys() {
 			elem := newCopy(t.Elem(), v.MapIndex(k))
-			e.walk(elem, join(path, k.String()), name+"_"+shout(k.String()))
+			e.walk(elem, join(path, k.String()), variable(name, k.String()))
 			v.SetMapIndex(k, elem)
 		}
 	case t.Kind() == reflect.Slice:
 		for i := range v.Len() {
 			n := strconv.Itoa(i)
-			e.walk(v.Index(i), path+"["+n+"]", name+"_"+n)
+			e.walk(v.Index(i), path+"["+n+"]", variable(name, n))
 		}
 	}
 }
@@ -135,9 +135,12 @@ func (e *override) setList(v reflect.Value, at origin, path, text string) {
 	v.Set(list)
 }
 
-// shout writes a key as it stands in the name of a variable.
-func shout(key string) string {
-	return strings.Map(func(r rune) rune {
+// variable returns the name for a key below the one that parent names.
+func variable(parent, key string) string {
+	if key == "" {
+		return parent
+	}
+	return parent + "_" + strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z':
 			return r - 'a' + 'A'

@@ -5,29 +5,43 @@ import (
 	"strings"
 )
 
-// tagOf returns the key of a struct's field, or "" if it is none.
-func tagOf(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	if name == "-" || !f.IsExported() {
-		return ""
+// tagOf returns the key of a struct's field, and whether it has one. An inline
+// struct has the key "": its keys are those of the struct that it stands in.
+func tagOf(f reflect.StructField) (key string, ok bool) {
+	name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	switch {
+	case name == "-" || !f.IsExported():
+		return "", false
+	case options == "inline":
+		return "", true
 	}
-	return name
+	return name, name != ""
 }
 
-func fieldOf(t reflect.Type, key string) (int, bool) {
-	for i := range t.NumField() {
-		if tag := tagOf(t.Field(i)); tag != "" && tag == key {
-			return i, true
+// fieldOf returns the field of struct v that has the key.
+func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
+	for f, fv := range v.Fields() {
+		tag, ok := tagOf(f)
+		if ok && tag == key {
+			return fv, true
+		}
+		if ok && tag == "" {
+			if inner, ok := fieldOf(fv, key); ok {
+				return inner, true
+			}
 		}
 	}
-	return 0, false
+	return reflect.Value{}, false
 }
 
 func keysOf(t reflect.Type) []string {
 	var keys []string
 	for f := range t.Fields() {
-		if tag := tagOf(f); tag != "" {
+		switch tag, ok := tagOf(f); {
+		case ok && tag != "":
 			keys = append(keys, tag)
+		case ok:
+			keys = append(keys, keysOf(f.Type)...)
 		}
 	}
 	return keys

@@ -19,9 +19,9 @@ func (l *loader) validate(v reflect.Value, path string) {
 			l.validate(v.Elem(), path)
 		}
 	case t.Kind() == reflect.Struct:
-		for i := range t.NumField() {
-			if key := tagOf(t.Field(i)); key != "" {
-				l.validate(v.Field(i), join(path, key))
+		for f, fv := range v.Fields() {
+			if key, ok := tagOf(f); ok {
+				l.validate(fv, join(path, key))
 			}
 		}
 	case t.Kind() == reflect.Map:
