@@ -28,7 +28,7 @@ type Flags = spool.Flags
 // Outcome says what came of a call.
 type Outcome = spool.Outcome
 
-// What package spool defines, because it is on disk.
+// What package spool defines, because it is on disk, and explains.
 const (
 	InBatch      = spool.InBatch
 	Notification = spool.Notification
@@ -46,6 +46,7 @@ const (
 	BadUpstream      = spool.BadUpstream
 	Cancelled        = spool.Cancelled
 	Unavailable      = spool.Unavailable
+	Unauthorized     = spool.Unauthorized
 )
 
 // ErrFull is returned while there is no room for events and the policy of the

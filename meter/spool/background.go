@@ -30,7 +30,7 @@ func (s *Spool) prepareSpares() {
 		s.mu.Lock()
 		if err != nil {
 			s.becomeFullLocked(err)
-			changed := s.changed
+			changed := s.changed // a deleted segment makes room at once
 			s.mu.Unlock()
 			s.pause(changed)
 			continue
@@ -49,14 +49,15 @@ func (s *Spool) prepareSpares() {
 	}
 }
 
-// pause waits before the next attempt at what the disk refused, or until
-// something changed.
-func (s *Spool) pause(changed <-chan struct{}) {
+// pause waits before the next attempt at what the disk refused. It ends early
+// with Close, and by early.
+func (s *Spool) pause(early <-chan struct{}) {
 	timer := time.NewTimer(retryEvery)
 	defer timer.Stop()
 	select {
-	case <-changed:
 	case <-timer.C:
+	case <-early:
+	case <-s.closing:
 	}
 }
 
@@ -134,7 +135,6 @@ func (s *Spool) sealQueued() {
 			return
 		}
 		next := s.sealing[0]
-		changed := s.changed
 		s.mu.Unlock()
 
 		done, err := s.seal(next)
@@ -144,7 +144,7 @@ func (s *Spool) sealQueued() {
 			if s.closed.Load() {
 				return
 			}
-			s.pause(changed)
+			s.pause(nil)
 			continue
 		}
 		s.mu.Lock()
@@ -218,15 +218,9 @@ func (s *Spool) tick() {
 	var since time.Time
 	failing := false
 	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if s.closed.Load() {
-			return
-		}
 		select {
-		case <-changed:
-			continue // perhaps closed
+		case <-s.closing:
+			return
 		case <-ticker.C:
 		}
 		o := s.current.Load()

@@ -54,6 +54,10 @@ const headerBytes, slotBytes = 128, 64
 
 func TestRecoveryOfADamagedOpenSegment(t *testing.T) {
 	const rows = 100
+	var every []uint64
+	for id := uint64(1); id <= rows; id++ {
+		every = append(every, id)
+	}
 	openFile := func(t *testing.T, cfg spool.Config) string { return files(t, cfg.Dir, "*-00000001.open")[0] }
 	tests := []struct {
 		name     string
@@ -120,7 +124,7 @@ func TestRecoveryOfADamagedOpenSegment(t *testing.T) {
 			damage: func(t *testing.T, cfg spool.Config) {
 				change(t, openFile(t, cfg), func(b []byte) []byte { b[13] ^= 1; return b })
 			},
-			lost: all(rows), bad: 1,
+			lost: every, bad: 1,
 		},
 		{
 			name: "a lost dictionary",
@@ -129,7 +133,7 @@ func TestRecoveryOfADamagedOpenSegment(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			lost: all(rows), bad: 1,
+			lost: every, bad: 1,
 		},
 		{
 			name: "a torn dictionary",
@@ -140,14 +144,14 @@ func TestRecoveryOfADamagedOpenSegment(t *testing.T) {
 					return b
 				})
 			},
-			lost: all(rows), badSlots: rows,
+			lost: every, badSlots: rows,
 		},
 		{
 			name: "nothing but a name",
 			damage: func(t *testing.T, cfg spool.Config) {
 				change(t, openFile(t, cfg), func([]byte) []byte { return nil })
 			},
-			lost: all(rows),
+			lost: every,
 		},
 	}
 	for _, test := range tests {
@@ -188,13 +192,6 @@ func TestRecoveryOfADamagedOpenSegment(t *testing.T) {
 			}
 		})
 	}
-}
-
-func all(n uint64) (ids []uint64) {
-	for id := uint64(1); id <= n; id++ {
-		ids = append(ids, id)
-	}
-	return ids
 }
 
 // TestRecoveryMayBeKilled takes a folder whose recovery ended after each of its

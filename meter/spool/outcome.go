@@ -18,6 +18,7 @@ const (
 	BadUpstream      Outcome = 10 // the upstream failed, or answered no JSON-RPC
 	Cancelled        Outcome = 11 // the client went away first
 	Unavailable      Outcome = 12 // the gateway itself could not serve the call
+	Unauthorized     Outcome = 13 // no key, or one that is unknown, revoked or expired
 )
 
 // outcomeTexts are stable: they stand in usage rows and metric labels.
@@ -34,6 +35,7 @@ var outcomeTexts = [...]string{
 	BadUpstream:      "bad_upstream",
 	Cancelled:        "cancelled",
 	Unavailable:      "unavailable",
+	Unauthorized:     "unauthorized",
 }
 
 // String returns the text used in usage rows, such as "rate_limited", and

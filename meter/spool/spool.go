@@ -73,6 +73,7 @@ type Spool struct {
 	warm    int            // slots of the next spare to map in advance
 
 	background sync.WaitGroup
+	closing    chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
 }
@@ -102,6 +103,7 @@ func Open(cfg Config, log zerolog.Logger, set *metrics.Set) (*Spool, error) {
 		gateway: gateway,
 		names:   newDictionary(),
 		changed: make(chan struct{}),
+		closing: make(chan struct{}),
 		warm:    leastWarm,
 	}
 	s.metrics = newInstruments(set, s)
@@ -274,6 +276,7 @@ func (s *Spool) Close() error {
 func (s *Spool) shut() error {
 	s.mu.Lock()
 	s.closed.Store(true)
+	close(s.closing)
 	if last := s.current.Swap(nil); last != nil {
 		s.sealing = append(s.sealing, last)
 	}
