@@ -5,23 +5,28 @@ import (
 	"net"
 	"os"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Conn is a TCP connection of a Loop. As with any net.Conn, one goroutine may
-// read, one may write, and any may close or set deadlines at the same time.
-// Deadlines are kept with a precision of Tick, late rather than early.
+// A Conn is a TCP connection of a Loop. As with any net.Conn, any goroutine may
+// close it or set deadlines at any time; but one goroutine at a time may read,
+// and one may write. It has to be closed, at the latest by Loop.Close.
 type Conn struct {
 	socket
 	local  net.Addr
 	remote net.Addr
 }
 
-func newConn(l *Loop, fd int, local, remote net.Addr) (*Conn, error) {
+// maxCall bounds one system call: the scheduler cannot take the processor from
+// a goroutine while it copies.
+const maxCall = 1 << 20
+
+// newConn takes over fd and closes it if it fails.
+func (l *Loop) newConn(fd int, local, remote net.Addr) (*Conn, error) {
 	c := &Conn{local: local, remote: remote}
-	if err := c.open(l, fd); err != nil {
+	if err := c.open(l, fd, unix.EPOLL_CTL_ADD); err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
 	return c, nil
@@ -32,70 +37,70 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
+	b = b[:min(len(b), maxCall)]
 	for {
+		if c.read.late(&c.loop.clock) {
+			return 0, c.opError("read", os.ErrDeadlineExceeded)
+		}
 		c.read.wait()
-		if c.refs.Load()&closedBit != 0 {
-			return 0, net.ErrClosed
+		if !c.acquire() {
+			return 0, c.opError("read", net.ErrClosed)
 		}
-		n, err := c.readNow(b)
-		if err == unix.EAGAIN {
-			if c.read.expired() {
-				return 0, os.ErrDeadlineExceeded
-			}
+		c.read.look()
+		n, errno := readSocket(c.fd, b)
+		c.release()
+		switch {
+		case errno == unix.EAGAIN:
 			continue
-		}
-		if err != nil {
-			return 0, c.opError("read", err)
-		}
-		if n == 0 {
+		case errno != 0:
+			return 0, c.opError("read", os.NewSyscallError("read", errno))
+		case n == 0:
 			return 0, io.EOF
+		case n == len(b):
+			c.read.set(ready) // there may be more, and the loop will not say so again
 		}
 		return n, nil
 	}
-}
-
-func (c *Conn) readNow(b []byte) (int, error) {
-	if !c.acquire() {
-		return 0, net.ErrClosed
-	}
-	c.read.look()
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-	c.release()
-	if errno != 0 {
-		return 0, errno
-	}
-	if int(n) == len(b) {
-		c.read.set(ready) // there may be more, and the loop will not say so again
-	}
-	return int(n), nil
 }
 
 // Write writes all of b, and waits while the peer takes no more.
 func (c *Conn) Write(b []byte) (int, error) {
 	done := 0
 	for {
+		if c.write.late(&c.loop.clock) {
+			return done, c.opError("write", os.ErrDeadlineExceeded)
+		}
 		if !c.acquire() {
-			return done, net.ErrClosed
+			return done, c.opError("write", net.ErrClosed)
 		}
 		c.write.look()
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, errno := writeSocket(c.fd, b[done:min(len(b), done+maxCall)])
 		c.release()
-		if errno == 0 {
-			done += int(n)
-			if int(n) == len(b) {
-				return done, nil
-			}
-			b = b[n:]
+		switch {
+		case errno == unix.EAGAIN:
+			c.write.wait()
 			continue
+		case errno != 0:
+			return done, c.opError("write", os.NewSyscallError("write", errno))
 		}
-		if errno != unix.EAGAIN {
-			return done, c.opError("write", errno)
+		if done += n; done == len(b) {
+			return done, nil
 		}
-		if c.write.expired() {
-			return done, os.ErrDeadlineExceeded
-		}
-		c.write.wait()
 	}
+}
+
+// HungUp reports whether the peer has closed or reset the connection, or at
+// least its half of it, or this end has closed it. It makes no system call, so
+// that a pool can ask before every use.
+func (c *Conn) HungUp() bool { return c.read.state.Load() == hungUp }
+
+// Close closes the connection; a Read or Write that waits fails with
+// net.ErrClosed.
+func (c *Conn) Close() error {
+	if !c.close() {
+		return c.opError("close", net.ErrClosed)
+	}
+	return nil
 }
 
 // LocalAddr returns the address of this end.
@@ -105,28 +110,30 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets both deadlines.
-func (c *Conn) SetDeadline(t time.Time) error {
-	c.read.setDeadline(t)
-	c.write.setDeadline(t)
-	return nil
-}
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadline(t, &c.read, &c.write) }
 
-// SetReadDeadline sets the time after which a waiting Read fails with
+// SetReadDeadline sets the time after which Read fails with
 // os.ErrDeadlineExceeded; the zero time is none.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.read.setDeadline(t)
-	return nil
-}
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(t, &c.read) }
 
 // SetWriteDeadline does the same for Write.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.write.setDeadline(t)
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(t, &c.write) }
+
+func (c *Conn) setDeadline(t time.Time, of ...*direction) error {
+	if c.closed() {
+		return c.opError("set", net.ErrClosed)
+	}
+	at := c.loop.instant(t)
+	for _, d := range of {
+		d.deadline.Store(at)
+	}
 	return nil
 }
 
+// opError wraps err as package net does: some callers ask for *net.OpError.
 func (c *Conn) opError(op string, err error) error {
-	if err == net.ErrClosed {
-		return err
+	if c.closed() {
+		err = net.ErrClosed // whatever else happened, that was the reason
 	}
-	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: os.NewSyscallError(op, err)}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 }

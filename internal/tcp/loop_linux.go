@@ -1,12 +1,15 @@
 package tcp
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +17,7 @@ import (
 
 // A Loop watches the sockets of its connections with an epoll instance of its
 // own and wakes their goroutines in the order in which the kernel reported them.
+// It is safe for concurrent use.
 //
 // The runtime's poller would do the same job with less code. It wakes every
 // batch in reverse order, so that the newest request overtakes the oldest, which
@@ -21,14 +25,21 @@ import (
 // has nothing to read only by asking the kernel, one wasted system call in five.
 // docs/performance.md has the figures.
 type Loop struct {
-	file *os.File // the epoll instance, itself watched by the runtime's poller
-	fd   int
-	done chan struct{}
-	stop chan struct{}
+	file      *os.File // the epoll instance, itself watched by the runtime's poller
+	epoll     int      // its descriptor
+	start     time.Time
+	clock     atomic.Int64 // nanoseconds since start, moved on every Tick
+	lingering chan struct{}
 
-	mu    sync.Mutex
-	conns atomic.Pointer[[]atomic.Pointer[socket]] // by descriptor; replaced when it grows
-	gen   uint32
+	stop     chan struct{}
+	running  sync.WaitGroup
+	shutdown sync.Once
+
+	table atomic.Pointer[table]
+
+	mu     sync.Mutex // for changes of table
+	gen    uint32
+	closed bool
 }
 
 const (
@@ -39,35 +50,53 @@ const (
 // NewLoop starts a loop. Close ends it.
 func NewLoop() (*Loop, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("create epoll instance: %w", err)
 	}
-	l := &Loop{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{}), stop: make(chan struct{})}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("create epoll instance: %w", err)
+	}
+	l := &Loop{
+		file:      os.NewFile(uintptr(fd), "epoll"),
+		epoll:     fd,
+		start:     time.Now(),
+		lingering: make(chan struct{}, lingerMax),
+		stop:      make(chan struct{}),
+	}
+	l.table.Store(new(make(table, 1024)))
 	raw, err := l.file.SyscallConn()
+	if err == nil {
+		// Fails if the runtime's poller does not take the instance.
+		err = l.file.SetReadDeadline(time.Time{})
+	}
 	if err != nil {
 		l.file.Close()
-		return nil, fmt.Errorf("create epoll instance: %w", err)
+		return nil, fmt.Errorf("watch epoll instance: %w", err)
 	}
-	table := make([]atomic.Pointer[socket], 1024)
-	l.conns.Store(&table)
-	go l.run(raw)
-	go l.expire()
+	l.running.Go(func() { l.run(raw) })
+	l.running.Go(l.expire)
 	return l, nil
 }
 
-// Close ends the loop. Its connections no longer wake: close them first.
+// Close closes the listeners and connections of the loop that are still open,
+// ends its goroutines and waits for them.
 func (l *Loop) Close() error {
-	close(l.stop)
-	err := l.file.Close()
-	<-l.done
-	return err
+	l.shutdown.Do(func() {
+		for _, s := range l.closeTable() {
+			s.close()
+		}
+		for range cap(l.lingering) {
+			l.lingering <- struct{}{}
+		}
+		close(l.stop)
+		l.file.Close()
+		l.running.Wait()
+	})
+	return nil
 }
 
 func (l *Loop) run(raw syscall.RawConn) {
-	defer close(l.done)
 	var (
 		events [eventsPerPoll]unix.EpollEvent
 		n      int
@@ -80,10 +109,11 @@ func (l *Loop) run(raw syscall.RawConn) {
 		return n > 0
 	}
 	for raw.Read(poll) == nil {
-		table := *l.conns.Load()
+		// Loaded after the events, it has every socket that they are about.
+		t := *l.table.Load()
 		for i := range events[:n] {
 			e := &events[i]
-			if s := table[e.Fd].Load(); s != nil && s.gen == uint32(e.Pad) {
+			if s := t[e.Fd].Load(); s != nil && s.gen == uint32(e.Pad) {
 				s.notify(e.Events)
 			}
 		}
@@ -92,33 +122,40 @@ func (l *Loop) run(raw syscall.RawConn) {
 	}
 }
 
-func (l *Loop) add(s *socket) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	table := *l.conns.Load()
-	if s.fd >= len(table) {
-		grown := make([]atomic.Pointer[socket], max(2*len(table), s.fd+1))
-		for i := range table {
-			grown[i].Store(table[i].Load())
-		}
-		table = grown
-		l.conns.Store(&grown)
+// Dial connects to address, "host:port".
+func (l *Loop) Dial(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	d.SetMultipathTCP(false)
+	nc, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
 	}
-	l.gen++
-	s.gen = l.gen
-	table[s.fd].Store(s)
-	ev := unix.EpollEvent{Events: watched, Fd: int32(s.fd), Pad: int32(s.gen)}
-	if err := unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, s.fd, &ev); err != nil {
-		table[s.fd].Store(nil)
-		return fmt.Errorf("watch socket: %w", err)
+	defer nc.Close()
+	fd, err := duplicate(nc.(*net.TCPConn))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
-	return nil
+	c, err := l.newConn(fd, nc.LocalAddr(), nc.RemoteAddr())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return c, nil
 }
 
-func (l *Loop) remove(s *socket) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	(*l.conns.Load())[s.fd].Store(nil)
-	// Fails only if the loop is closed, which removes everything.
-	_ = unix.EpollCtl(l.fd, unix.EPOLL_CTL_DEL, s.fd, nil)
+// duplicate returns a second descriptor of the socket of c, so that c can be
+// closed. It is unknown to the runtime's poller, which would otherwise be woken
+// for the socket as well.
+func duplicate(c syscall.Conn) (int, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	controlErr := raw.Control(func(original uintptr) {
+		fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if controlErr != nil {
+		return -1, controlErr
+	}
+	return fd, os.NewSyscallError("fcntl", err)
 }

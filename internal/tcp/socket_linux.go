@@ -1,18 +1,17 @@
 package tcp
 
 import (
-	"net"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // socket is a non-blocking descriptor watched by a Loop.
 type socket struct {
-	loop *Loop
-	fd   int
-	gen  uint32
+	loop   *Loop
+	fd     int
+	gen    uint32
+	linger atomic.Bool
 
 	refs  atomic.Int32 // system calls under way, plus closedBit
 	read  direction
@@ -22,45 +21,57 @@ type socket struct {
 const closedBit = 1 << 30
 
 // open takes over fd, unless it fails.
-func (s *socket) open(l *Loop, fd int) error {
+func (s *socket) open(l *Loop, fd, op int) error {
 	s.loop, s.fd = l, fd
 	s.read.wake = make(chan struct{}, 1)
 	s.write.wake = make(chan struct{}, 1)
-	return l.add(s)
+	return l.watch(s, op)
 }
 
-// Close closes the descriptor; a goroutine that waits for it gets net.ErrClosed.
-func (s *socket) Close() error {
+// close wakes the goroutines that wait and closes the descriptor when the last
+// system call on it has returned. It reports false if it was called before.
+func (s *socket) close() bool {
 	for {
 		refs := s.refs.Load()
 		if refs&closedBit != 0 {
-			return net.ErrClosed
+			return false
 		}
-		if s.refs.CompareAndSwap(refs, refs+1|closedBit) {
+		if s.refs.CompareAndSwap(refs, (refs+1)|closedBit) {
 			break
 		}
 	}
-	s.loop.remove(s)
+	s.loop.forget(s)
 	s.read.set(hungUp)
 	s.write.set(hungUp)
 	s.release()
-	return nil
+	return true
 }
 
+func (s *socket) closed() bool { return s.refs.Load()&closedBit != 0 }
+
 // acquire keeps the descriptor open, and so its number from being given to
-// another socket, until release.
+// another socket, until release. It fails after close, and then leaves refs
+// alone: only the last of those who had it before may come to zero.
 func (s *socket) acquire() bool {
-	if s.refs.Add(1)&closedBit == 0 {
-		return true
+	for {
+		refs := s.refs.Load()
+		if refs&closedBit != 0 {
+			return false
+		}
+		if s.refs.CompareAndSwap(refs, refs+1) {
+			return true
+		}
 	}
-	s.release()
-	return false
 }
 
 func (s *socket) release() {
-	if s.refs.Add(-1) == closedBit {
-		unix.Close(s.fd)
+	if s.refs.Add(-1) != closedBit {
+		return
 	}
+	if s.linger.Load() && s.loop.drain(s.fd) {
+		return
+	}
+	unix.Close(s.fd)
 }
 
 // notify is called by the loop alone.
@@ -74,65 +85,5 @@ func (s *socket) notify(events uint32) {
 		s.write.set(hungUp)
 	} else if events&unix.EPOLLOUT != 0 {
 		s.write.set(ready)
-	}
-}
-
-// direction is what is known of one half of a socket.
-type direction struct {
-	state    atomic.Uint32 // idle, ready, waiting or hungUp
-	deadline atomic.Int64  // Unix nanoseconds; 0: none
-	wake     chan struct{} // one token for the goroutine that waits
-}
-
-const (
-	idle    = iota // nothing to do until the loop says otherwise
-	ready          // the loop has said so since the last look
-	waiting        // a goroutine waits on wake
-	hungUp         // the peer is gone or the socket closed: never wait again
-)
-
-func (d *direction) set(to uint32) {
-	for {
-		was := d.state.Load()
-		if was == hungUp || was == to {
-			return
-		}
-		if d.state.CompareAndSwap(was, to) {
-			if was == waiting {
-				d.wake <- struct{}{}
-			}
-			return
-		}
-	}
-}
-
-// wait returns when the direction is no longer idle.
-func (d *direction) wait() {
-	if d.state.CompareAndSwap(idle, waiting) {
-		<-d.wake
-	}
-}
-
-// look takes note that the next system call will see all that was announced:
-// what comes after it is announced again.
-func (d *direction) look() { d.state.CompareAndSwap(ready, idle) }
-
-func (d *direction) setDeadline(t time.Time) {
-	if t.IsZero() {
-		d.deadline.Store(0)
-		return
-	}
-	d.deadline.Store(t.UnixNano())
-}
-
-func (d *direction) expired() bool {
-	t := d.deadline.Load()
-	return t != 0 && time.Now().UnixNano() >= t
-}
-
-// expire wakes the goroutine that waits past its deadline.
-func (d *direction) expire(now int64) {
-	if t := d.deadline.Load(); t != 0 && now >= t && d.state.CompareAndSwap(waiting, ready) {
-		d.wake <- struct{}{}
 	}
 }
