@@ -29,8 +29,6 @@ type Change struct {
 type feed interface {
 	// announce publishes c if and when the transaction commits.
 	announce(ctx context.Context, t *sql.Tx, c Change) error
-	// announced is called after the commit.
-	announced()
 	// listen reports AllChanged, calls up, and then reports every change whose
 	// transaction commits later than that. It returns when ctx is done or when
 	// changes may have been missed, never nil.

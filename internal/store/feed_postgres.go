@@ -31,8 +31,6 @@ func (f *postgresFeed) announce(ctx context.Context, t *sql.Tx, c Change) error 
 	return err
 }
 
-func (f *postgresFeed) announced() {}
-
 func (f *postgresFeed) listen(ctx context.Context, fn func(Change), up func()) error {
 	conn, err := f.connect(ctx)
 	if err != nil {

@@ -5,27 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
-// sqliteFeed is the table changes, which processes that share the file read
-// whenever the file was changed. Writes of this process also ring the bell, so
-// that they are seen at once.
-type sqliteFeed struct {
-	read *sql.DB
-	bell bell
-}
+// sqliteFeed is the table changes, read whenever the file was changed, by this
+// process or another one.
+type sqliteFeed struct{ read *sql.DB }
 
 const (
-	pollInterval = 100 * time.Millisecond
+	pollInterval = 100 * time.Millisecond // of one PRAGMA, which costs microseconds
 	// A reader that is further behind than this is told AllChanged.
 	changesKept = 1000
 )
-
-func newSQLiteFeed(read *sql.DB) *sqliteFeed {
-	return &sqliteFeed{read: read, bell: bell{c: make(chan struct{})}}
-}
 
 func (f *sqliteFeed) announce(ctx context.Context, t *sql.Tx, c Change) error {
 	var seq int64
@@ -37,8 +28,6 @@ func (f *sqliteFeed) announce(ctx context.Context, t *sql.Tx, c Change) error {
 	return err
 }
 
-func (f *sqliteFeed) announced() { f.bell.ring() }
-
 func (f *sqliteFeed) listen(ctx context.Context, fn func(Change), up func()) error {
 	// PRAGMA data_version tells whether another connection changed the file, so
 	// it has to be asked on the same connection each time.
@@ -48,7 +37,6 @@ func (f *sqliteFeed) listen(ctx context.Context, fn func(Change), up func()) err
 	}
 	defer conn.Close()
 
-	rung := f.bell.wait()
 	version, err := dataVersion(ctx, conn)
 	if err != nil {
 		return err
@@ -66,18 +54,16 @@ func (f *sqliteFeed) listen(ctx context.Context, fn func(Change), up func()) err
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-rung:
-			rung = f.bell.wait() // before reading, so that no ring is missed
 		case <-poll.C:
-			v, err := dataVersion(ctx, conn)
-			if err != nil {
-				return err
-			}
-			if v == version {
-				continue
-			}
-			version = v
 		}
+		now, err := dataVersion(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if now == version {
+			continue
+		}
+		version = now
 		if err := r.read(ctx, fn); err != nil {
 			return fmt.Errorf("read changes: %w", err)
 		}
@@ -132,23 +118,4 @@ func (r *changeReader) read(ctx context.Context, fn func(Change)) error {
 		fn(c)
 	}
 	return nil
-}
-
-// A bell wakes everyone who waits for it.
-type bell struct {
-	mu sync.Mutex
-	c  chan struct{} // closed by ring
-}
-
-func (b *bell) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(b.c)
-	b.c = make(chan struct{})
-}
-
-func (b *bell) wait() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.c
 }

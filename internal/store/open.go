@@ -135,7 +135,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	read.SetMaxOpenConns(sqliteReaders)
 	read.SetMaxIdleConns(sqliteReaders)
 
-	db := &DB{dialect: sqliteDialect(), feed: newSQLiteFeed(read), write: write, read: read}
+	db := &DB{dialect: sqliteDialect(), feed: &sqliteFeed{read: read}, write: write, read: read}
 	// The writer comes first, because it switches a new file to WAL.
 	for _, pool := range []*sql.DB{write, read} {
 		if err := pingSQLite(ctx, pool); err != nil {

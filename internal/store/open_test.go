@@ -137,13 +137,12 @@ func TestReopen(t *testing.T) {
 	})
 }
 
-func TestProcessesMigrateAtOnce(t *testing.T) {
+func TestProcessesStartAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, d database) {
 		var wg sync.WaitGroup
-		for range 4 {
+		for range 8 {
 			wg.Go(func() {
-				cfg := store.Config{DSN: secret.New(d.dsn)}
-				db, err := store.Open(t.Context(), cfg, zerolog.Nop())
+				db, err := store.Open(t.Context(), store.Config{DSN: secret.New(d.dsn)}, zerolog.Nop())
 				if err != nil {
 					t.Error(err)
 					return
@@ -196,8 +195,11 @@ func TestManyWriters(t *testing.T) {
 					if err := db.CreateKey(t.Context(), k); err != nil {
 						t.Error(err)
 					}
-					if _, err := db.GrantByHash(t.Context(), k.Hash); err != nil {
+					if err := db.RevokeKey(t.Context(), k.ID, day("11:00:00")); err != nil {
 						t.Error(err)
+					}
+					if g, err := db.GrantByHash(t.Context(), k.Hash); err != nil || g.Key.RevokedAt.IsZero() {
+						t.Errorf("read %v, %v after it was revoked", g.Key, err)
 					}
 				}
 			})

@@ -73,13 +73,11 @@ func (db *DB) Close() error {
 // A tx is a transaction that writes.
 type tx struct {
 	*sql.Tx
-	feed      feed
-	announced bool
+	feed feed
 }
 
 // announce puts c into the change feed, to be seen if the transaction commits.
 func (t *tx) announce(ctx context.Context, c Change) error {
-	t.announced = true
 	return t.feed.announce(ctx, t.Tx, c)
 }
 
@@ -90,17 +88,10 @@ func (db *DB) inTx(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	defer sqlTx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	t := &tx{Tx: sqlTx, feed: db.feed}
-	if err := fn(t); err != nil {
+	if err := fn(&tx{Tx: sqlTx, feed: db.feed}); err != nil {
 		return db.kind(err)
 	}
-	if err := sqlTx.Commit(); err != nil {
-		return db.kind(err)
-	}
-	if t.announced {
-		db.feed.announced()
-	}
-	return nil
+	return sqlTx.Commit()
 }
 
 // kind adds to an error of a driver the kind that callers branch on.

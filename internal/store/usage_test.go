@@ -3,6 +3,8 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +152,36 @@ func TestUsageRange(t *testing.T) {
 	})
 }
 
+// An answer is by the minute or by the hour, never of minutes half gone.
+func TestUsageWhileMinutesArePruned(t *testing.T) {
+	onBoth(t, func(t *testing.T, d database) {
+		db, pruner, org := d.open(t), d.open(t), account.NewOrgID()
+		const hours = 24
+		var rows []store.UsageRow
+		for h := range hours {
+			rows = append(rows, row(org, fmt.Sprintf("%02d:00:00", h), "a", 1), row(org, fmt.Sprintf("%02d:30:00", h), "a", 1))
+		}
+		add(t, db, "s1", rows...)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for h := range hours {
+			since := day(fmt.Sprintf("%02d:30:00", h))
+			wg.Go(func() {
+				if _, err := pruner.PruneMinutes(t.Context(), since.Add(30*time.Minute)); err != nil {
+					t.Error(err)
+				}
+			})
+			for pruned := false; !pruned; {
+				got := usage(t, db, store.UsageQuery{Org: org, Since: since, Until: since.Add(30 * time.Minute)})
+				if len(got) != 1 {
+					t.Fatalf("from %s: %v", since, got)
+				}
+				pruned = got[0].Calls == 2 // with the half hour before
+			}
+		}
+	})
+}
+
 func TestUsedCUAndLastEvent(t *testing.T) {
 	onBoth(t, func(t *testing.T, d database) {
 		db, ctx, org := d.open(t), t.Context(), account.NewOrgID()
@@ -187,9 +219,10 @@ func TestUsedCUAndLastEvent(t *testing.T) {
 func TestSegmentIsAddedOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, d database) {
 		stores, org := []*store.DB{d.open(t), d.open(t)}, account.NewOrgID()
+		// Some share a minute and more share an hour.
 		rows := make([]store.UsageRow, 200)
 		for i := range rows {
-			rows[i] = row(org, "10:00:00", fmt.Sprint("m", i), 1)
+			rows[i] = row(org, fmt.Sprintf("10:%02d:00", i%7), fmt.Sprint("m", i%40), 1)
 		}
 		var (
 			wg    sync.WaitGroup
@@ -198,6 +231,8 @@ func TestSegmentIsAddedOnce(t *testing.T) {
 		)
 		for i := range 12 {
 			name := fmt.Sprint("s", i%3)
+			rows := slices.Clone(rows)
+			rand.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 			wg.Go(func() {
 				ok, err := stores[i%2].AddUsage(t.Context(), segment(name), rows)
 				mu.Lock()
@@ -214,9 +249,11 @@ func TestSegmentIsAddedOnce(t *testing.T) {
 		if diff := cmp.Diff(map[string]int{"s0": 1, "s1": 1, "s2": 1}, added); diff != "" {
 			t.Error(diff)
 		}
-		got := usage(t, stores[0], store.UsageQuery{Org: org, Until: day("23:00:00")})
-		if diff := cmp.Diff([]store.UsageGroup{group("", 600)}, got); diff != "" {
-			t.Error(diff)
+		for _, until := range []string{"10:07:00", "11:00:00"} { // minutes, hours
+			got := usage(t, stores[0], store.UsageQuery{Org: org, Since: day("10:00:00"), Until: day(until)})
+			if diff := cmp.Diff([]store.UsageGroup{group("", 600)}, got); diff != "" {
+				t.Errorf("until %s: %s", until, diff)
+			}
 		}
 
 		impostor := segment("s0")
