@@ -79,6 +79,7 @@ func (c Configs) Validate(report func(key, message string)) {
 
 // A Chain is one chain as it is served. It is immutable.
 type Chain struct {
+	Index   int // position in Table.Chains
 	Name    string
 	Kind    string
 	ID      uint64
@@ -109,7 +110,7 @@ func NewTable(cfg Configs, prices *Prices, label func(string) uint16, pool func(
 		if err != nil {
 			return nil, fmt.Errorf("chain %s: %w", name, err)
 		}
-		ch := &Chain{Name: name, Kind: c.Kind, ID: c.ID, Label: label(name), Methods: newMethods(kind, c.Methods, label), Pool: p}
+		ch := &Chain{Index: len(t.chains), Name: name, Kind: c.Kind, ID: c.ID, Label: label(name), Methods: newMethods(kind, c.Methods, label), Pool: p}
 		t.chains = append(t.chains, ch)
 		t.byName[name] = ch
 		for _, alias := range c.Aliases {

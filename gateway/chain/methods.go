@@ -31,7 +31,7 @@ type Methods struct {
 }
 
 const (
-	maxUnlisted = 512
+	maxUnlisted = 128 // a chain
 	otherName   = "other"
 )
 

@@ -33,6 +33,7 @@ const (
 type Result struct {
 	Outcome  Outcome
 	Upstream *upstream.Endpoint // the last one asked; nil: none
+	Retried  bool               // more than one upstream was asked
 	Answer   jsonrpc.Response   // for Answered and RPCError; spans of the response's body
 	End      time.Time
 }
@@ -84,6 +85,7 @@ func (f *Forwarder) send(now, deadline time.Time, pool *upstream.Pool, safety ch
 		}
 		if attempt > 0 {
 			f.retries.Inc()
+			r.Retried = true
 		}
 		start := r.End
 		err := e.Call(start, deadline, body, safety == chain.Safe, resp)

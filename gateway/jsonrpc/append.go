@@ -79,3 +79,15 @@ func appendString(dst []byte, s string) []byte {
 	}
 	return append(dst, '"')
 }
+
+// AppendAnswer appends a node's answer to dst, with the given id in place of
+// its own.
+func AppendAnswer(dst, id []byte, r *Response) []byte {
+	if r.Error == nil {
+		return AppendResult(dst, id, r.Result)
+	}
+	dst = appendID(dst, id)
+	dst = append(dst, `,"error":`...)
+	dst = append(dst, r.Error...)
+	return append(dst, '}')
+}

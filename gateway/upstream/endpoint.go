@@ -23,8 +23,8 @@ type Endpoint struct {
 	Label    uint16 // the name's number in usage events
 	MaxBatch int
 
-	ctx   context.Context // ends with the endpoint: bounds dials
-	stop  context.CancelFunc
+	ctx   context.Context // of the process: bounds dials
+	stop  chan struct{}   // closed by Close
 	done  chan struct{}
 	head  []byte // request line and headers up to the value of Content-Length
 	max   int    // bytes of the largest response body taken
@@ -48,7 +48,8 @@ type Deps struct {
 	Metrics          *metrics.Set
 }
 
-// New returns the endpoint described by cfg. Close it to close its connections.
+// New returns the endpoint described by cfg. ctx bounds its connections; Close
+// it when no more calls will come.
 func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 	t, err := parseTarget(cfg.URL.Reveal())
 	if err != nil {
@@ -58,6 +59,8 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 		Name:     cfg.Name,
 		Label:    deps.Label(cfg.Name),
 		MaxBatch: orDefault(cfg.MaxBatch, defaultMaxBatch),
+		ctx:      ctx,
+		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
 		max:      deps.MaxResponseBytes,
 	}
@@ -76,7 +79,6 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 	e.requests = deps.Metrics.GetOrCreateCounter("poktai_upstream_requests_total" + labels)
 	e.failed = deps.Metrics.GetOrCreateCounter("poktai_upstream_failures_total" + labels)
 	e.seconds = deps.Metrics.GetOrCreateHistogram("poktai_upstream_request_seconds" + labels)
-	e.ctx, e.stop = context.WithCancel(ctx)
 	go e.sweep()
 	return e, nil
 }
@@ -88,10 +90,20 @@ func orDefault(n, def int) int {
 	return n
 }
 
-// Close closes the idle connections; calls under way end as they would.
+// Close closes the idle connections. Calls under way end as they would, and
+// close theirs.
 func (e *Endpoint) Close() {
-	e.stop()
+	close(e.stop)
 	<-e.done
+}
+
+func (e *Endpoint) closed() bool {
+	select {
+	case <-e.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 func (e *Endpoint) sweep() {
@@ -102,7 +114,7 @@ func (e *Endpoint) sweep() {
 		select {
 		case now := <-t.C:
 			e.conns.sweep(now)
-		case <-e.ctx.Done():
+		case <-e.stop:
 			e.conns.sweep(time.Now().Add(2 * maxIdle))
 			return
 		}
@@ -153,7 +165,7 @@ func (e *Endpoint) Call(now, deadline time.Time, body []byte, again bool, resp *
 	if err != nil {
 		return e.noAnswer(err)
 	}
-	if resp.ConnectionClose() || e.ctx.Err() != nil {
+	if resp.ConnectionClose() || e.closed() {
 		e.conns.close(c)
 	} else {
 		e.conns.put(c, now)
