@@ -96,10 +96,10 @@ func (h *house) open(t testing.TB, to meter.Sink) {
 	h.shipper = meter.NewShipper(h.cfg.Ship, sp, to, log, h.set)
 }
 
-// record records calls from first to last and seals what is left of them.
-func (h *house) record(t testing.TB, first, last uint64) {
+// record records calls 1 to last and seals what is left of them.
+func (h *house) record(t testing.TB, last uint64) {
 	t.Helper()
-	for id := first; id <= last; id++ {
+	for id := uint64(1); id <= last; id++ {
 		e := meter.Event{RequestID: id, CU: 20, Outcome: meter.Answered, TimeMicros: time.Now().UnixMicro()}
 		if err := h.recorder.Record(&e); err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 func TestShipsOldestFirstAndDeletes(t *testing.T) {
 	var to sink
 	h := newHouse(t, &to)
-	h.record(t, 1, 1050)
+	h.record(t, 1050)
 	if err := h.shipper.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestShipsWhileRecording(t *testing.T) {
 			t.Errorf("run: %v", err)
 		}
 	})
-	h.record(t, 1, 3000)
+	h.record(t, 3000)
 	if err := h.shipper.Drain(t.Context()); err != nil { // beside Run
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestOutage(t *testing.T) {
 		}}
 		h := newHouse(t, &to)
 		back = time.Now().Add(time.Hour)
-		h.record(t, 1, 450)
+		h.record(t, 450)
 		if err := h.shipper.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestSinkStoresAndFails(t *testing.T) {
 			return true, nil
 		}}
 		h := newHouse(t, &to)
-		h.record(t, 1, 250)
+		h.record(t, 250)
 		if err := h.shipper.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestSinkThatHangsIsGivenUp(t *testing.T) {
 			return true, nil
 		}}
 		h := newHouse(t, &to)
-		h.record(t, 1, 10)
+		h.record(t, 10)
 		start := time.Now()
 		if err := h.shipper.Drain(t.Context()); err != nil {
 			t.Fatal(err)
@@ -145,7 +145,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := sink{script: func(context.Context, int) (bool, error) { return false, errDown }}
 		h := newHouse(t, &to)
-		h.record(t, 1, 250)
+		h.record(t, 250)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		err := h.shipper.Drain(ctx)
@@ -171,7 +171,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 func TestDamagedSegmentDoesNotBlockOthers(t *testing.T) {
 	var to sink
 	h := newHouse(t, &to)
-	h.record(t, 1, 300)
+	h.record(t, 300)
 	paths, err := filepath.Glob(filepath.Join(h.cfg.Spool.Dir, "*.seg"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -37,6 +38,8 @@ func fill(t *testing.T, s *spool.Spool) uint64 {
 // untilRoom appends r until it is taken.
 func untilRoom(t *testing.T, s *spool.Spool, r spool.Record) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	for {
 		err := s.Append(&r)
 		if err == nil {
@@ -46,8 +49,8 @@ func untilRoom(t *testing.T, s *spool.Spool, r spool.Record) {
 			t.Fatal(err)
 		}
 		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
+		case <-ctx.Done():
+			t.Fatal("there is room, and it is still full")
 		case <-time.After(time.Millisecond):
 		}
 	}
