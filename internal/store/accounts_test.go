@@ -234,3 +234,19 @@ func TestOnlyOneOfTwoRotationsSucceeds(t *testing.T) {
 		}
 	})
 }
+
+// What a gateway pays for a key that it does not have in memory.
+func BenchmarkGrantByHash(b *testing.B) {
+	for name, database := range map[string]func(testing.TB) database{"sqlite": newSQLite, "postgres": newPostgres} {
+		b.Run(name, func(b *testing.B) {
+			db := database(b).open(b)
+			k := newKey(b, db, newOrg(b, db, "acme").ID)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := db.GrantByHash(b.Context(), k.Hash); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
