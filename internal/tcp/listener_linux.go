@@ -59,8 +59,8 @@ func setOptions(fd int) error {
 	return nil
 }
 
-// Accept waits for the next connection. Its error is net.ErrClosed after Close,
-// and temporary when the process has no descriptors left.
+// Accept waits for the next connection. After Close its error is net.ErrClosed;
+// any other is transient, as when the process has no descriptors left.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		l.read.wait()
@@ -78,15 +78,24 @@ func (l *Listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err != nil {
-			return nil, l.opError("accept", os.NewSyscallError("accept4", err))
+			return nil, l.opError("accept", transient{os.NewSyscallError("accept4", err)})
 		}
 		c, err := l.loop.newConn(fd, l.local(fd), tcpAddr(sa))
 		if err != nil {
-			return nil, l.opError("accept", err)
+			return nil, l.opError("accept", transient{err})
 		}
 		return c, nil
 	}
 }
+
+// transient says in the words of both kinds of servers that accepting may work
+// again later: fasthttp ends for good after an error that is no timeout, and
+// net/http after one that is not temporary.
+type transient struct{ error }
+
+func (transient) Timeout() bool   { return true }
+func (transient) Temporary() bool { return true }
+func (t transient) Unwrap() error { return t.error }
 
 // local returns the address of this end of a connection.
 func (l *Listener) local(fd int) net.Addr {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,4 +128,20 @@ func within[T any](t *testing.T, what string, f func() T) T {
 func readError(c io.Reader) error {
 	_, err := c.Read(make([]byte, 1))
 	return err
+}
+
+// waiting returns when n goroutines wait for their sockets. Elsewhere than on
+// Linux package net does the waiting, and there it is not looked at.
+func waiting(t *testing.T, n int) {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		eventually(t, "waiting", func() bool {
+			return strings.Count(stacks(), "internal/tcp.(*direction).wait(") >= n
+		})
+	}
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
 }
