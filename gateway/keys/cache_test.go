@@ -65,26 +65,33 @@ func TestUnknownRevokedAndExpiredLookTheSame(t *testing.T) {
 			}
 		}
 		f.expectReads(3)
+		if n := f.builds.Load(); n != 0 {
+			t.Errorf("something was made of %d keys that may not be used", n)
+		}
 	})
 }
 
 func TestKeyEndsToTheNanosecond(t *testing.T) {
-	inBubble(t, nil, func(_ *testing.T, f *fixture) {
-		end := time.Now().Add(30 * time.Second)
-		expires, hash := f.add("expires")
-		f.src.update(hash, func(k *account.Key) { k.ExpiresAt = end })
-		revoked, hash := f.add("revoked ahead")
-		f.src.update(hash, func(k *account.Key) { k.RevokedAt = end })
-		f.expect(expires, "expires", nil)
-		f.expect(revoked, "revoked ahead", nil)
-		f.expectReads(2)
-		f.src.set(errDown, 0)
-		f.expectAt(end.Add(-1), expires, "expires", nil)
-		f.expectAt(end, expires, "", keys.ErrUnknown)
-		f.expectAt(end.Add(-1), revoked, "revoked ahead", nil)
-		f.expectAt(end, revoked, "", keys.ErrUnknown)
-		f.expectReads(0)
-	})
+	for name, set := range map[string]func(k *account.Key, end time.Time){
+		"expires":         func(k *account.Key, end time.Time) { k.ExpiresAt = end },
+		"revoked ahead":   func(k *account.Key, end time.Time) { k.RevokedAt = end },
+		"expires sooner":  func(k *account.Key, end time.Time) { k.ExpiresAt, k.RevokedAt = end, end.Add(1) },
+		"revoked earlier": func(k *account.Key, end time.Time) { k.ExpiresAt, k.RevokedAt = end.Add(1), end },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(_ *testing.T, f *fixture) {
+				token, hash := f.add("alpha")
+				end := time.Now().Add(30 * time.Second)
+				f.src.update(hash, func(k *account.Key) { set(k, end) })
+				f.expect(token, "alpha", nil)
+				f.expectReads(1)
+				f.src.set(errDown, 0)
+				f.expectAt(end.Add(-1), token, "alpha", nil)
+				f.expectAt(end, token, "", keys.ErrUnknown)
+				f.expectReads(0)
+			})
+		})
+	}
 }
 
 func TestUnknownKeyIsRememberedForItsTime(t *testing.T) {

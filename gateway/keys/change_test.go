@@ -169,6 +169,10 @@ func TestChangesHoldUnderLoad(t *testing.T) {
 	for i := range tokens {
 		tokens[i], hashes[i] = f.add("0")
 	}
+	defer func() {
+		stop.Store(true)
+		readers.Wait()
+	}()
 	for i := range 4 {
 		readers.Go(func() {
 			for ; !stop.Load(); i++ {
@@ -202,6 +206,4 @@ func TestChangesHoldUnderLoad(t *testing.T) {
 			}
 		}
 	}
-	stop.Store(true)
-	readers.Wait()
 }

@@ -5,8 +5,8 @@ import "time"
 // Config says how many keys are kept in memory, and for how long they are
 // trusted.
 type Config struct {
-	// MaxEntries is how many keys are kept in memory, about 1 kB each besides
-	// what is made of them. Default 100,000; it must be set.
+	// MaxEntries is how many keys are kept in memory, about 300 bytes each
+	// besides what is made of them. Default 100,000; it must be set.
 	MaxEntries int64 `yaml:"max_entries"`
 	// RefreshAfter is the age at which a key in use is read again, besides what
 	// the change feed says. Default 60s; it must be set.

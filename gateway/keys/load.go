@@ -166,7 +166,7 @@ func (c *Cache[V]) read(ctx context.Context, d *digests, s stamp, now time.Time)
 		case !grant.Key.UsableAt(now):
 			return nil, ErrUnknown
 		}
-		e := &entry[V]{hash: hash, slot: s.slot[i], every: s.every, read: now.Sub(c.start), key: grant.Key}
+		e := &entry[V]{hash: hash, slot: s.slot[i], every: s.every, read: now.Sub(c.start), end: endOf(&grant.Key)}
 		e.retry.Store(int64(e.read))
 		if e.value, err = c.build(ctx, grant); err != nil {
 			return nil, fmt.Errorf("make an entry of key %v: %w", grant.Key.ID, err)
