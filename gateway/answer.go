@@ -63,15 +63,16 @@ func (r *relay) refuse(ref *refusal) {
 	}
 	var data []byte
 	if ref.retry {
-		wait := r.retryAfter()
-		r.headers = append(append(r.headers[:0], `{"retry_after_ms":`...), strconv.FormatInt(int64(wait/time.Millisecond), 10)...)
-		data = append(r.headers, '}')
+		r.headers = append(r.headers[:0], `{"retry_after_ms":`...)
+		r.headers = strconv.AppendInt(r.headers, int64(r.retryAfter()/time.Millisecond), 10)
+		r.headers = append(r.headers, '}')
+		data = r.headers
 	}
 	r.out = jsonrpc.AppendError(r.out[:0], r.callerID(), ref.code, ref.message, data)
 	r.answer(ref.status, r.out)
 	if ref.retry {
-		seconds := int((r.retryAfter() + time.Second - 1) / time.Second)
-		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(max(seconds, 1)))
+		r.headers = strconv.AppendInt(r.headers[:0], int64((r.retryAfter()+time.Second-1)/time.Second), 10)
+		r.ctx.Response.Header.SetCanonical(headerRetryAfter, r.headers)
 	}
 }
 
@@ -128,6 +129,7 @@ var (
 	headerRequestID       = []byte("X-Request-Id")
 	headerRateLimitPolicy = []byte("Ratelimit-Policy")
 	headerRateLimit       = []byte("Ratelimit")
+	headerRetryAfter      = []byte("Retry-After")
 )
 
 // preflight answers what a browser asks before a call of another origin.

@@ -11,8 +11,8 @@ func splitPath(path []byte) (chain, key []byte, ok bool) {
 		return nil, nil, false
 	}
 	rest = bytes.TrimSuffix(rest, []byte("/"))
-	chain, key, _ = bytes.Cut(rest, []byte("/"))
-	if len(chain) == 0 || bytes.IndexByte(key, '/') >= 0 {
+	chain, key, hasKey := bytes.Cut(rest, []byte("/"))
+	if len(chain) == 0 || hasKey && len(key) == 0 || bytes.IndexByte(key, '/') >= 0 {
 		return nil, nil, false
 	}
 	return chain, key, true

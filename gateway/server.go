@@ -59,7 +59,7 @@ type snapshot struct {
 	limits  jsonrpc.Limits
 	chains  *chain.Table
 	calls   [][256]*metrics.Counter // by chain and outcome
-	seconds []*metrics.Histogram // by chain
+	seconds []*metrics.Histogram    // by chain
 }
 
 // Deps is what a Server works with.
