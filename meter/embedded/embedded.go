@@ -60,13 +60,15 @@ type bucket struct {
 	outcome       meter.Outcome
 }
 
+const minuteMicros = int64(time.Minute / time.Microsecond)
+
 // sum returns a row for each bucket.
 func sum(segment *spool.Segment) []store.UsageRow {
 	var rows []store.UsageRow
 	at := make(map[bucket]int)
 	for e := range segment.Records() {
 		b := bucket{
-			minute: startOfMinute(e.TimeMicros),
+			minute: e.TimeMicros - e.TimeMicros%minuteMicros,
 			org:    e.Org, key: e.Key,
 			chain: e.Chain, method: e.Method,
 			outcome: e.Outcome,
@@ -92,13 +94,4 @@ func sum(segment *spool.Segment) []store.UsageRow {
 		r.ResponseBytes += int64(e.ResponseBytes)
 	}
 	return rows
-}
-
-func startOfMinute(micros int64) int64 {
-	const minute = int64(time.Minute / time.Microsecond)
-	rest := micros % minute
-	if rest < 0 {
-		rest += minute
-	}
-	return micros - rest
 }

@@ -30,7 +30,8 @@ type Config struct {
 	// set.
 	SealRows int `yaml:"seal_rows"`
 	// SealAfter is how long a record waits at most for its segment to be
-	// sealed. Default 1s; it must be set.
+	// sealed, as long as there is room for the next one. Default 1s; it must
+	// be set.
 	SealAfter time.Duration `yaml:"seal_after"`
 	// SyncInterval is the time between two writes to the disk: what a power
 	// failure can lose. A killed process loses nothing. Default 100ms; it must

@@ -144,30 +144,34 @@ func appendTail(b []byte, sum summary, used *nameSet, text func(Name) string) []
 	return le.AppendUint64(b, uint64(sum.last))
 }
 
+// parts are those of a sealed file, by reference.
+type parts struct {
+	slots []byte
+	tail  []byte // all that is hashed of it
+	names []byte // in the tail
+	hash  [sha256.Size]byte
+}
+
 // splitSealed cuts a sealed file into its parts after checking its hash.
-func splitSealed(b []byte) (slots, names []byte, sum summary, hash [sha256.Size]byte, err error) {
+func splitSealed(b []byte) (p parts, err error) {
 	if len(b) < headerSize+magicSize+footerSize {
-		return nil, nil, sum, hash, fmt.Errorf("%w: only %d bytes", errFormat, len(b))
+		return p, fmt.Errorf("%w: only %d bytes", errFormat, len(b))
 	}
-	hash = sha256.Sum256(b[:len(b)-sha256.Size])
-	if [sha256.Size]byte(b[len(b)-sha256.Size:]) != hash {
-		return nil, nil, sum, hash, fmt.Errorf("%w: its hash is another", errFormat)
+	hashed := b[:len(b)-sha256.Size]
+	p.hash = sha256.Sum256(hashed)
+	if [sha256.Size]byte(b[len(hashed):]) != p.hash {
+		return p, fmt.Errorf("%w: its hash is another", errFormat)
 	}
-	le := binary.LittleEndian
-	footer := b[len(b)-footerSize:]
-	sum = summary{
-		slots: le.Uint32(footer[0:]),
-		rows:  le.Uint32(footer[4:]),
-		cu:    le.Uint64(footer[8:]),
-		first: int64(le.Uint64(footer[16:])),
-		last:  int64(le.Uint64(footer[24:])),
+	footer := len(b) - footerSize
+	slots := int64(binary.LittleEndian.Uint32(b[footer:]))
+	names := headerSize + slots*recordSize + magicSize
+	if names > int64(footer) || string(b[names-magicSize:names]) != tailMagic {
+		return p, fmt.Errorf("%w: no tail after %d slots", errFormat, slots)
 	}
-	body := b[headerSize : len(b)-footerSize]
-	end := int64(sum.slots) * recordSize
-	if end+magicSize > int64(len(body)) || string(body[end:end+magicSize]) != tailMagic {
-		return nil, nil, sum, hash, fmt.Errorf("%w: no tail after %d slots", errFormat, sum.slots)
-	}
-	return body[:end], body[end+magicSize:], sum, hash, nil
+	p.slots = b[headerSize : names-magicSize]
+	p.tail = hashed[names-magicSize:]
+	p.names = b[names:footer]
+	return p, nil
 }
 
 // decodeNames reads the names of a tail into a table indexed by number.

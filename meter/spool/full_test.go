@@ -3,12 +3,11 @@ package spool_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"pokt.ai/meter/spool"
 )
@@ -91,6 +90,67 @@ func TestFullSpoolSheds(t *testing.T) {
 	}
 }
 
+// TestSpoolThatIsFullNowAndThen has writers run against its bound while segments
+// are taken away: what was not refused is there once.
+func TestSpoolThatIsFullNowAndThen(t *testing.T) {
+	s, set, _ := openMeasured(t, small)
+	const writers, each = 4, 20_000
+	var refused atomic.Int64
+	taken := make([][]uint64, writers)
+	var wg sync.WaitGroup
+	for w := range uint64(writers) {
+		wg.Go(func() {
+			for i := range uint64(each) {
+				r := record(w*each + i + 1)
+				switch err := s.Append(&r); {
+				case err == nil:
+					taken[w] = append(taken[w], r.RequestID)
+				case errors.Is(err, spool.ErrFull):
+					refused.Add(1)
+					runtime.Gosched()
+				default:
+					t.Errorf("append: %v", err)
+				}
+			}
+		})
+	}
+	appended := make(chan struct{})
+	go func() { wg.Wait(); close(appended) }()
+	var segments []*spool.Segment
+	for done := false; !done; {
+		select {
+		case <-appended:
+			done = true
+		default:
+			if refused.Load() == 0 {
+				runtime.Gosched()
+				continue
+			}
+		}
+		segments = append(segments, take(t, s)...)
+	}
+	flush(t, s)
+	seen := counts(t, append(segments, take(t, s)...))
+	total := 0
+	for _, ids := range taken {
+		total += len(ids)
+		for _, id := range ids {
+			if seen[id] != 1 {
+				t.Fatalf("record %d was taken and is there %d times", id, seen[id])
+			}
+		}
+	}
+	if len(seen) != total || total+int(refused.Load()) != writers*each {
+		t.Errorf("%d stored, %d taken and %d refused of %d", len(seen), total, refused.Load(), writers*each)
+	}
+	if shed := value(t, set, "poktai_spool_rows_shed_total"); shed != float64(refused.Load()) {
+		t.Errorf("%v counted as shed, %d were", shed, refused.Load())
+	}
+	if refused.Load() == 0 {
+		t.Error("it was never full")
+	}
+}
+
 func TestFullSpoolCountsAndDrops(t *testing.T) {
 	s, set, _ := openMeasured(t, func(c *spool.Config) { small(c); c.OnFull = spool.CountAndDrop })
 	const appended = 5000
@@ -117,80 +177,5 @@ func TestAppendDoesNotAllocateWhenFull(t *testing.T) {
 	r := record(1)
 	if n := testing.AllocsPerRun(1000, func() { _ = s.Append(&r) }); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-}
-
-// TestFullDisk runs on a filesystem of 2 MiB that something else fills.
-func TestFullDisk(t *testing.T) {
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("SKIPPED: a full disk needs the right to mount one: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	other := filepath.Join(disk, "other")
-	fillDisk := func() {
-		t.Helper()
-		file, err := os.Create(other)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close() //nolint:errcheck // filler
-		for err == nil {
-			_, err = file.Write(make([]byte, 4096))
-		}
-		if !errors.Is(err, unix.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
-	cfg := smallConfig(filepath.Join(disk, "spool"))
-	s, _ := reopen(t, cfg)
-	fillDisk()
-
-	n := fill(t, s)
-	if n == 0 {
-		t.Error("nothing was taken, though two segments were prepared")
-	}
-	if got := s.Intern("interned on a full disk"); got == spool.Other {
-		t.Error("a full disk refused a name")
-	}
-	// All of it is sealed without any more room, and comes through.
-	flush(t, s)
-	if seen := counts(t, take(t, s)); len(seen) != int(n) {
-		t.Errorf("%d records sealed, want %d", len(seen), n)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-
-	// A gateway that starts on a full disk sheds until there is room.
-	fillDisk()
-	s, set := reopen(t, cfg)
-	if err := s.Ready(); !errors.Is(err, spool.ErrFull) {
-		t.Errorf("ready on a full disk: %v", err)
-	}
-	if full := value(t, set, "poktai_spool_full"); full != 1 {
-		t.Errorf("full is %v", full)
-	}
-	chain := s.Intern("eth")
-	if err := os.Remove(other); err != nil {
-		t.Fatal(err)
-	}
-	r := record(1)
-	r.Chain = chain
-	untilRoom(t, s, r)
-	flush(t, s)
-	for _, segment := range take(t, s) {
-		for got := range segment.Records() {
-			if name := segment.Text(got.Chain); name != "eth" {
-				t.Errorf("chain %q", name)
-			}
-		}
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ func FuzzSegment(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		defer file.Close() //nolint:errcheck // a test's file
+		defer file.Close()
 		header := encodeHeader(i)
 		if _, err := file.Write(append(header[:], rows...)); err != nil {
 			f.Fatal(err)
@@ -47,6 +47,10 @@ func FuzzSegment(f *testing.F) {
 	for at := 0; at < len(whole); at += 7 {
 		b := bytes.Clone(whole)
 		b[at] ^= 0xff
+		f.Add(b)
+	}
+
+	for _, b := range notCanonical() {
 		f.Add(b)
 	}
 
@@ -82,6 +86,42 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 	})
+}
+
+// notCanonical are files whose hash fits and that sealing never writes.
+func notCanonical() map[string][]byte {
+	texts := []string{"", "other", "eth", "eth_call", ""}
+	file := func(r Record, change func(sum *summary, used *nameSet)) []byte {
+		rows := make([]byte, recordSize)
+		r.put((*[recordSize]byte)(rows))
+		found := scanSlots(rows, texts)
+		change(&found.summary, &found.used)
+		header := encodeHeader(id{gateway: "gw-1", epoch: 1, seq: 1})
+		b := appendTail(append(header[:], rows...), found.summary, &found.used, func(n Name) string { return texts[n] })
+		hash := sha256.Sum256(b)
+		return append(b, hash[:]...)
+	}
+	eth := Record{Chain: 2, CU: 5}
+	return map[string][]byte{
+		"a name that no record uses":  file(eth, func(_ *summary, used *nameSet) { used.add([4]Name{3}) }),
+		"a name that is missing":      file(eth, func(_ *summary, used *nameSet) { *used = nameSet{} }),
+		"a name that is empty":        file(Record{Chain: 4}, func(*summary, *nameSet) {}),
+		"a gap where a name is":       file(Record{Chain: 2, Method: 3}, func(_ *summary, used *nameSet) { *used = nameSet{1 << 3} }),
+		"another sum of CU":           file(eth, func(sum *summary, _ *nameSet) { sum.cu++ }),
+		"another number of records":   file(eth, func(sum *summary, _ *nameSet) { sum.rows++ }),
+		"more slots than there are":   file(eth, func(sum *summary, _ *nameSet) { sum.slots += 1 << 30 }),
+		"no slots":                    file(eth, func(sum *summary, _ *nameSet) { sum.slots = 0 }),
+		"another time of the first":   file(eth, func(sum *summary, _ *nameSet) { sum.first-- }),
+		"a last time before the rest": file(eth, func(sum *summary, _ *nameSet) { sum.last-- }),
+	}
+}
+
+func TestFilesThatSealingNeverWritesAreRefused(t *testing.T) {
+	for name, b := range notCanonical() {
+		if _, err := decodeSegment(b); err == nil {
+			t.Errorf("accepted: %s", name)
+		}
+	}
 }
 
 // A slot that was reserved and never written must not look like a record.

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"iter"
@@ -43,9 +44,10 @@ func ReadSegment(path string) (*Segment, error) {
 	return s, nil
 }
 
-// decodeSegment checks that b is, byte for byte, what sealing writes.
+// decodeSegment checks that b is, byte for byte, what sealing its records
+// writes.
 func decodeSegment(b []byte) (*Segment, error) {
-	slots, tail, sum, hash, err := splitSealed(b)
+	parts, err := splitSealed(b)
 	if err != nil {
 		return nil, err
 	}
@@ -53,21 +55,14 @@ func decodeSegment(b []byte) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := decodeNames(tail)
+	names, err := decodeNames(parts.names)
 	if err != nil {
 		return nil, err
 	}
-	found := scanSlots(slots, names)
-	if len(found.bad) > 0 || found.rows == 0 || found.summary != sum {
-		return nil, fmt.Errorf("%w: its slots are not what its footer says", errFormat)
-	}
-	for n := range found.used.all() {
-		if names[n] == "" {
-			return nil, fmt.Errorf("%w: name %d is missing", errFormat, n)
-		}
-	}
-	if used := appendTail(nil, sum, &found.used, func(n Name) string { return names[n] }); len(used) != magicSize+len(tail)+footerSize-sha256.Size {
-		return nil, fmt.Errorf("%w: it has names that no record uses", errFormat)
+	sum := scanSlots(parts.slots, names)
+	again := appendTail(nil, sum.summary, &sum.used, func(n Name) string { return names[n] })
+	if len(sum.bad) > 0 || sum.rows == 0 || !bytes.Equal(again, parts.tail) {
+		return nil, fmt.Errorf("%w: its tail does not fit its records", errFormat)
 	}
 	return &Segment{
 		Name:    i.String(),
@@ -78,8 +73,8 @@ func decodeSegment(b []byte) (*Segment, error) {
 		CU:      int64(sum.cu),
 		First:   time.UnixMicro(sum.first).UTC(),
 		Last:    time.UnixMicro(sum.last).UTC(),
-		SHA256:  hash,
-		slots:   slots,
+		SHA256:  parts.hash,
+		slots:   parts.slots,
 		names:   names,
 	}, nil
 }

@@ -105,11 +105,12 @@ func Open(cfg Config, log zerolog.Logger, set *metrics.Set) (*Spool, error) {
 		changed: make(chan struct{}),
 		closing: make(chan struct{}),
 		warm:    leastWarm,
+		metrics: newInstruments(set),
 	}
-	s.metrics = newInstruments(set, s)
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %q: %w", cfg.Dir, err), s.names.close(), lock.Close())
 	}
+	s.measure(set)
 	return s, nil
 }
 
@@ -122,7 +123,9 @@ func (s *Spool) start() error {
 		return err
 	}
 	if first, err := s.prepare(); err != nil {
+		s.mu.Lock()
 		s.becomeFullLocked(err)
+		s.mu.Unlock()
 	} else {
 		s.current.Store(first)
 	}
@@ -167,9 +170,15 @@ func (s *Spool) Append(r *Record) error {
 // Ready returns what Append would return now, for a caller that must know
 // before it does the work that a record is about.
 func (s *Spool) Ready() error {
-	switch {
-	case s.current.Load() != nil:
+	if s.current.Load() != nil {
 		return nil
+	}
+	return s.refusal()
+}
+
+// refusal is what an append gets that found no segment.
+func (s *Spool) refusal() error {
+	switch {
 	case s.closed.Load():
 		return ErrClosed
 	case s.cfg.OnFull == CountAndDrop:
@@ -180,7 +189,7 @@ func (s *Spool) Ready() error {
 }
 
 func (s *Spool) refuse() error {
-	err := s.Ready()
+	err := s.refusal()
 	switch {
 	case errors.Is(err, ErrFull):
 		s.metrics.rowsShed.Inc()

@@ -166,23 +166,26 @@ func TestOldestIsTheSameUntilDeleted(t *testing.T) {
 
 func TestSealedSegmentsOutliveARestart(t *testing.T) {
 	s, cfg := open(t, nil)
-	for i := range uint64(3) {
-		appendRecord(t, s, i+1)
-		flush(t, s)
+	next := uint64(1)
+	for _, gateway := range []string{"gw-1", "another-id", "gw-2"} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Gateway = gateway // the age counts, whatever the name
+		s, _ = reopen(t, cfg)
+		for range 2 {
+			appendRecord(t, s, next)
+			flush(t, s)
+			next++
+		}
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, _ := reopen(t, cfg)
-	appendRecord(t, again, 4)
-	flush(t, again)
 	var order []uint64
-	for _, segment := range take(t, again) {
+	for _, segment := range take(t, s) {
 		for r := range segment.Records() {
 			order = append(order, r.RequestID)
 		}
 	}
-	if diff := cmp.Diff([]uint64{1, 2, 3, 4}, order); diff != "" {
+	if diff := cmp.Diff([]uint64{1, 2, 3, 4, 5, 6}, order); diff != "" {
 		t.Errorf("records by age (-want +got):\n%s", diff)
 	}
 }
