@@ -5,7 +5,7 @@
 CONFIG   ?= configs/up.yaml
 # Inputs for each fuzz target. A count, not a time: Go 1.26 fails a target whose
 # time runs out while an input is being tried (https://go.dev/issue/75804).
-FUZZTIME ?= 50000x
+FUZZTIME ?= 100000x
 
 VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 CACHE    = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poktai
@@ -54,7 +54,7 @@ e2e: test-deps ## the end-to-end tests alone, always anew
 	$(TESTENV) go test -count=1 -v ./internal/e2e/...
 
 .PHONY: fuzz
-fuzz: ## try FUZZTIME inputs (default 50000x) on each fuzz target
+fuzz: ## try FUZZTIME inputs (default 100000x) on each fuzz target
 	@set -eu; \
 	for package in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' . | xargs dirname | sort -u); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
