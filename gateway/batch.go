@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -33,6 +34,7 @@ func (r *relay) relayBatch() *refusal {
 	var responses []*fasthttp.Response
 	if len(r.sends) > 0 {
 		responses = r.server.forward.Batch(r.now, r.now.Add(r.snap.cfg.RequestTimeout), r.chain.Pool, r.sends)
+		r.scope.TimeMicros = time.Now().UnixMicro() // events are recorded in the order of their times
 	}
 	r.out = append(r.out[:0], '[')
 	for i := range r.reqs {
@@ -92,6 +94,7 @@ func (r *relay) answerItem(i int) {
 	}
 	res := &r.sends[it.send].Result
 	r.describeResult(&ev, it.method, req, res)
+	ev.TimeMicros = r.scope.TimeMicros
 	if ev.CU == 0 {
 		r.grant.quota.Give(r.now, int64(it.method.CU))
 	}

@@ -17,9 +17,6 @@ func (r *relay) readBody() ([]byte, *refusal) {
 	r.scope.RequestBytes = uint32(len(body))
 	encoding := h.ContentEncoding()
 	if len(encoding) == 0 || bytes.EqualFold(encoding, []byte("identity")) {
-		if len(body) > r.snap.cfg.MaxBodyBytes { // it was lowered by a reload
-			return nil, bodyTooLarge
-		}
 		return body, nil
 	}
 	if !bytes.EqualFold(encoding, []byte("gzip")) {

@@ -272,6 +272,7 @@ func (r *relay) relaySingle() *refusal {
 
 // describeResult writes what came of a call into its event.
 func (r *relay) describeResult(ev *meter.Event, m *chain.Method, req *jsonrpc.Request, res *forward.Result) {
+	ev.TimeMicros = res.End.UnixMicro()
 	ev.Outcome = meterOutcome(res.Outcome)
 	ev.LatencyMicros = uint32(min(res.End.Sub(r.now).Microseconds(), 1<<32-1))
 	if res.Upstream != nil {

@@ -86,20 +86,19 @@ func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.http = fasthttp.Server{
-		Handler:                       s.serve,
-		ErrorHandler:                  s.serveUnreadable,
-		Logger:                        quiet{deps.Log},
-		ReadTimeout:                   cfg.ReadTimeout,
-		WriteTimeout:                  cfg.RequestTimeout,
-		IdleTimeout:                   cfg.IdleTimeout,
-		MaxRequestBodySize:            cfg.MaxBodyBytes,
-		ReadBufferSize:                cfg.MaxHeaderBytes,
-		NoDefaultServerHeader:         true,
-		NoDefaultContentType:          true,
-		DisablePreParseMultipartForm:  true,
-		SecureErrorLogMessage:         true,
-		CloseOnShutdown:               true,
-		DisableHeaderNamesNormalizing: false,
+		Handler:                      s.serve,
+		ErrorHandler:                 s.serveUnreadable,
+		HeaderReceived:               s.bounds,
+		Logger:                       quiet{deps.Log},
+		ReadTimeout:                  cfg.ReadTimeout,
+		WriteTimeout:                 cfg.RequestTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		ReadBufferSize:               cfg.MaxHeaderBytes,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
 	}
 	deps.Metrics.GetOrCreateGauge("poktai_gateway_open_connections", func() float64 { return float64(s.http.GetOpenConnectionsCount()) })
 	return s, nil
@@ -140,6 +139,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("drain relay port: %w", err)
 	}
 	return nil
+}
+
+// bounds gives a request the limits that are in force when it comes.
+func (s *Server) bounds(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return fasthttp.RequestConfig{MaxRequestBodySize: s.snapshot.Load().cfg.MaxBodyBytes}
 }
 
 // serve answers one request.

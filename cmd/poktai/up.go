@@ -230,7 +230,7 @@ func (u *up) startGateway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
-	u.serve(ctx, "relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
+	u.parts.Serve("relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, u.cfg.Gateway.DrainTimeout)
 		defer cancel()
 		return u.server.Shutdown(ctx)
@@ -244,25 +244,10 @@ func (u *up) startPrivate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.serve(ctx, "private port", func() error { return u.private.Serve(ln) }, func(context.Context) error { return u.private.Close() })
+	u.parts.Serve("private port", func() error { return u.private.Serve(ln) }, func(context.Context) error { return u.private.Close() })
 	// Stopped before all else, so that whoever sends clients here sees it.
 	u.parts.Started("readiness", func(context.Context) error { u.private.Drain(); return nil })
 	return nil
-}
-
-// serve runs a server that is stopped by a call rather than by its context.
-func (u *up) serve(ctx context.Context, name string, serve func() error, stop func(context.Context) error) {
-	done := make(chan error, 1)
-	u.parts.Go(ctx, name, func(ctx context.Context) error {
-		go func() { done <- serve() }()
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	})
-	u.parts.Started(name, stop)
 }
 
 func listen(ctx context.Context, key, address string) (net.Listener, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -39,15 +40,21 @@ func (g *Group) Started(name string, stop func(context.Context) error) {
 	g.parts = append(g.parts, part{name, stop})
 }
 
-// Go starts a part that is a loop. It is stopped by cancelling its context; if
+// Go starts a part that is a loop, and is stopped by cancelling its context. If
 // it ends earlier, with or without an error, the whole group stops.
 func (g *Group) Go(ctx context.Context, name string, loop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.Serve(name, func() error { return loop(ctx) }, func(context.Context) error { cancel(); return nil })
+}
+
+// Serve starts a part that runs in serve until stop is called.
+func (g *Group) Serve(name string, serve func() error, stop func(context.Context) error) {
+	var stopping atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := loop(ctx)
-		if ctx.Err() != nil {
+		err := serve()
+		if stopping.Load() {
 			return
 		}
 		if err == nil {
@@ -55,14 +62,15 @@ func (g *Group) Go(ctx context.Context, name string, loop func(context.Context) 
 		}
 		g.fail(fmt.Errorf("%s: %w", name, err))
 	}()
-	g.Started(name, func(stop context.Context) error {
-		cancel()
+	g.Started(name, func(ctx context.Context) error {
+		stopping.Store(true)
+		err := stop(ctx)
 		select {
 		case <-done:
-			return nil
-		case <-stop.Done():
-			return stop.Err()
+		case <-ctx.Done():
+			err = errors.Join(err, ctx.Err())
 		}
+		return err
 	})
 }
 
