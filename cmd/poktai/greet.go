@@ -56,6 +56,10 @@ func (u *up) greet(ctx context.Context) error {
 		chain = slices.Sorted(maps.Keys(u.cfg.Chains))[0]
 	}
 	base := "http://" + u.cfg.Gateway.Listen + "/v1/"
+	usage := fmt.Sprintf("%s usage --org %s", os.Args[0], org.Name)
+	if u.path != "" {
+		usage += " --config " + u.path
+	}
 	fmt.Fprintf(u.stdout, `
   Organisation "%s" and its first API key are made. The key is shown only now:
 
@@ -68,8 +72,8 @@ func (u *up) greet(ctx context.Context) error {
       %s%s/%s
 
   Other chains: %s{chain}/{key}, such as ethereum, base or solana.
-  What was used:  %s usage --org %s --by method
+  What was used:  %s --by method
 
-`, org.Name, token, base, chain, token, base, os.Args[0], org.Name)
+`, org.Name, token, base, chain, token, base, usage)
 	return nil
 }
