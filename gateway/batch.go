@@ -24,7 +24,11 @@ type item struct {
 // refused together, and one refused item never touches its neighbours.
 func (r *relay) relayBatch() *refusal {
 	throughput, cu := r.priceBatch()
-	if ref := r.spend(int64(len(r.reqs)), throughput, cu); ref != nil {
+	ref := r.recordable()
+	if ref == nil {
+		ref = r.spend(int64(len(r.reqs)), throughput, cu)
+	}
+	if ref != nil {
 		for i := range r.reqs {
 			ev := r.itemEvent(i)
 			r.record(&ev, ref.outcome, ref)

@@ -207,14 +207,16 @@ func (r *relay) spend(calls, throughput, cu int64) *refusal {
 		}
 		return rateLimited
 	}
-	if cu == 0 {
-		return nil
-	}
-	if err := r.server.recorder.Ready(); err != nil {
-		return spoolFull
-	}
 	if ok, _ := r.grant.quota.Take(r.now, r.grant.monthly, cu); !ok {
 		return quotaUsedUp
+	}
+	return nil
+}
+
+// recordable refuses what could not be recorded once it is done.
+func (r *relay) recordable() *refusal {
+	if r.server.recorder.Ready() != nil {
+		return spoolFull
 	}
 	return nil
 }
@@ -230,6 +232,9 @@ func (r *relay) relaySingle() *refusal {
 	ev := r.scope
 	ev.Method = meter.Name(m.Label)
 	cu, throughput := m.CU, m.Throughput
+	if ref == nil {
+		ref = r.recordable()
+	}
 	if ref != nil {
 		cu, throughput = 0, 0
 	}
