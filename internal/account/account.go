@@ -13,6 +13,7 @@ type Org struct {
 	ID        OrgID
 	Name      string
 	Plan      string // id of its Plan
+	SpendCap  Micros // of a calendar month (UTC), at which calls are refused; 0: none
 	CreatedAt time.Time
 }
 
@@ -21,7 +22,8 @@ type Plan struct {
 	ID        string // slug, such as "free"
 	Name      string
 	Limits    Limits
-	MonthlyCU int64 // compute units a calendar month (UTC) for the whole organisation; 0 is no quota
+	MonthlyCU int64  // compute units a calendar month (UTC) for the whole organisation; 0 is no quota
+	Pricing   string // id of the Pricing of organisations that come to the plan; empty: they pay nothing
 	CreatedAt time.Time
 }
 
@@ -80,12 +82,20 @@ type Key struct {
 	RotatedTo KeyID     // zero: not rotated
 }
 
-// A Grant is what the edge needs of a key, in one value: the key and its
-// organisation's plan. It is immutable.
+// A Grant is what the edge needs of a key, in one value: the key, its
+// organisation's plan and whether the organisation has reached its quota or
+// spend cap. It is immutable.
 type Grant struct {
 	Key  Key
 	Plan Plan
+	// CappedUntil is when calls may be paid for again: the end of the month in
+	// which the quota or the spend cap was reached. Before that they are refused.
+	CappedUntil time.Time
 }
+
+// CappedAt reports whether the organisation's calls are refused at t because its
+// quota or spend cap is reached.
+func (g *Grant) CappedAt(t time.Time) bool { return t.Before(g.CappedUntil) }
 
 // Limits returns the rates in force.
 func (g *Grant) Limits() Limits { return g.Key.Limits.Over(g.Plan.Limits) }
