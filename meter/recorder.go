@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"slices"
+
 	"github.com/VictoriaMetrics/metrics"
 
 	"pokt.ai/meter/spool"
@@ -10,6 +12,7 @@ import (
 type Recorder struct {
 	spool  *spool.Spool
 	events [256]*metrics.Counter // by outcome
+	known  []*metrics.Counter    // each of events once
 	cu     *metrics.Counter
 }
 
@@ -20,8 +23,20 @@ func NewRecorder(sp *spool.Spool, set *metrics.Set) *Recorder {
 		// Numbers that are no outcome share the counter "unknown": the sum of
 		// all is what was accepted.
 		r.events[o] = set.GetOrCreateCounter(`poktai_meter_events_total{outcome="` + Outcome(o).String() + `"}`)
+		if !slices.Contains(r.known, r.events[o]) {
+			r.known = append(r.known, r.events[o])
+		}
 	}
 	return r
+}
+
+// Accepted returns how many events were recorded, and their compute units. It
+// counts on its own, apart from the spool, so that the two can be compared.
+func (r *Recorder) Accepted() (events, cu int64) {
+	for _, c := range r.known {
+		events += int64(c.Get())
+	}
+	return events, int64(r.cu.Get())
 }
 
 // Intern returns the number of a chain, method, upstream or price version. Call

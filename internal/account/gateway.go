@@ -44,8 +44,8 @@ type Epoch struct {
 	Dropped              int64  // of the accepted: served and not kept, for want of room
 	Sealed, SealedCU     int64  // in the segments 1 to SealedSeq
 	SealedSeq            uint64 // of the newest sealed segment
-	// AckedSeq: the gateway has no segment of the epoch up to this one any more,
-	// because the sink has acknowledged it.
+	// AckedSeq: the gateway has no segment of the epoch up to this one any more.
+	// The sink has acknowledged each, unless it was damaged and set aside.
 	AckedSeq uint64
 	// FinalSeq is the epoch's last segment, known once it has ended and if the
 	// spool folder told.

@@ -40,7 +40,7 @@ func (s *Spool) prepareSpares() {
 			s.log.Info().Msg("spool: there is room again")
 		}
 		if s.current.Load() == nil && !s.closed.Load() {
-			s.current.Store(next)
+			s.makeCurrent(next)
 		} else {
 			s.spare = next
 		}
@@ -152,6 +152,7 @@ func (s *Spool) sealQueued() {
 		s.bytes -= openSize(s.cfg.SealRows)
 		if done != nil {
 			s.sealed = append(s.sealed, *done)
+			s.counts.sealed(done)
 			s.bytes += done.size
 		}
 		s.announceLocked()
@@ -173,7 +174,7 @@ func (s *Spool) seal(o *openSegment) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.sealedName(o.path, o.id, size)
+	done, err := s.sealedName(o.path, o.id, size, found.summary)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ func (s *Spool) seal(o *openSegment) (*sealed, error) {
 }
 
 // sealedName gives a file that was sealed its sealed name.
-func (s *Spool) sealedName(path string, i id, size int64) (*sealed, error) {
+func (s *Spool) sealedName(path string, i id, size int64, sum summary) (*sealed, error) {
 	to := filepath.Join(s.cfg.Dir, i.String()+sealedExt)
 	if err := os.Rename(path, to); err != nil {
 		return nil, err
@@ -197,7 +198,7 @@ func (s *Spool) sealedName(path string, i id, size int64) (*sealed, error) {
 		s.metrics.syncErrors.Inc()
 		s.log.Error().Err(err).Msg("spool: sync the folder")
 	}
-	return &sealed{id: i, path: to, size: size, at: time.Now()}, nil
+	return &sealed{summary: sum, id: i, path: to, size: size, at: time.Now()}, nil
 }
 
 // count reports what was found in the slots of a segment.
@@ -223,8 +224,13 @@ func (s *Spool) tick() {
 			return
 		case <-ticker.C:
 		}
+		now := time.Now()
 		o := s.current.Load()
-		if o == nil || o.empty() {
+		if o == nil {
+			continue
+		}
+		if o.empty() {
+			o.emptySince.Store(now.UnixMicro())
 			continue
 		}
 		if err := errors.Join(s.names.sync(), o.sync()); err != nil {
@@ -237,9 +243,9 @@ func (s *Spool) tick() {
 			failing = false
 		}
 		if o != waiting {
-			waiting, since = o, time.Now()
+			waiting, since = o, now
 		}
-		if time.Since(since) >= s.cfg.SealAfter-s.cfg.SyncInterval {
+		if now.Sub(since) >= s.cfg.SealAfter-s.cfg.SyncInterval {
 			s.mu.Lock()
 			if s.current.Load() == o && s.spare != nil {
 				s.turnLocked()

@@ -30,6 +30,10 @@ type openSegment struct {
 	written  atomic.Int64 // slots written
 	_        [56]byte
 
+	// emptySince is when the segment was last seen empty after it became the
+	// current one, Unix microseconds: all in it was appended later.
+	emptySince atomic.Int64
+
 	mu      sync.Mutex // guards the mapping against unmapping, not against writers
 	mapping []byte     // nil once unmapped
 	marks   [2]int64   // slots reserved at the last two syncs, the older first

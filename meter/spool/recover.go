@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ import (
 )
 
 // lockName is the file that one process at a time has locked; it holds the last
-// epoch.
+// epoch and the folder's id.
 const lockName = "epoch"
 
 func lockDir(dir string) (*os.File, error) {
@@ -38,21 +39,28 @@ func lockDir(dir string) (*os.File, error) {
 // nextEpoch returns an epoch that no segment of this gateway was ever named
 // after, and keeps it. It is not less than the time in milliseconds, so that a
 // folder that was lost and begun again does not repeat names that the sink has
-// stored: it would take new segments for old ones.
-func nextEpoch(lock *os.File, newest uint64, now time.Time) (uint64, error) {
+// stored: it would take new segments for old ones. A folder that has no id yet
+// gets one.
+func nextEpoch(lock *os.File, newest uint64, now time.Time) (epoch uint64, folder string, err error) {
 	text, err := io.ReadAll(lock)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
+	first, folder, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	// A torn number is as good as none: newest and the time are beyond it.
-	last, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	epoch := max(last+1, newest+1, uint64(now.UnixMilli()))
-	// In place, which works on a full disk too.
-	if _, err := lock.WriteAt(fmt.Appendf(nil, "%020d\n", epoch), 0); err != nil {
-		return 0, err
+	last, _ := strconv.ParseUint(first, 10, 64)
+	epoch = max(last+1, newest+1, uint64(now.UnixMilli()))
+	if len(folder) != folderIDLen {
+		folder = rand.Text()
 	}
-	return epoch, lock.Sync()
+	// In place, which works on a full disk too.
+	if _, err := lock.WriteAt(fmt.Appendf(nil, "%020d\n%s\n", epoch, folder), 0); err != nil {
+		return 0, "", err
+	}
+	return epoch, folder, lock.Sync()
 }
+
+const folderIDLen = 26 // of rand.Text
 
 // recoverDir reads the folder, seals what a killed process left open, and
 // returns the newest epoch in it.
@@ -63,6 +71,7 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 	}
 	var open []id
 	var dictionaries []string
+	ends := make(epochEnds)
 	for _, entry := range entries {
 		path := filepath.Join(s.cfg.Dir, entry.Name())
 		base, ext := strings.TrimSuffix(entry.Name(), filepath.Ext(entry.Name())), filepath.Ext(entry.Name())
@@ -86,16 +95,28 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 				open = append(open, i)
 				continue
 			}
+			sum, err := readSummary(path, info.Size())
+			if err != nil {
+				return 0, err
+			}
+			ends.used(i)
 			s.bytes += info.Size()
-			s.sealed = append(s.sealed, sealed{id: i, path: path, size: info.Size(), at: info.ModTime()})
+			s.sealed = append(s.sealed, sealed{summary: sum, id: i, path: path, size: info.Size(), at: info.ModTime()})
 		}
 	}
 	slices.SortFunc(open, id.compare)
 	for _, i := range open {
-		if err := s.recoverSegment(i); err != nil {
+		used, err := s.recoverSegment(i)
+		if err != nil {
 			return 0, fmt.Errorf("recover segment %s: %w", i, err)
 		}
+		if used {
+			ends.used(i)
+		} else {
+			ends.unused(i)
+		}
 	}
+	s.older = ends.list(s.gateway)
 	slices.SortFunc(s.sealed, func(a, b sealed) int { return a.id.compare(b.id) })
 	for _, path := range dictionaries {
 		if err := os.Remove(path); err != nil {
@@ -105,58 +126,59 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 	return newest, syncDir(s.cfg.Dir)
 }
 
-// recoverSegment seals the records of an open segment whose checksum holds. It
-// may be interrupted and repeated.
-func (s *Spool) recoverSegment(i id) error {
+// recoverSegment seals the records of an open segment whose checksum holds, and
+// reports whether there is anything in it. It may be interrupted and repeated.
+func (s *Spool) recoverSegment(i id) (used bool, err error) {
 	path := filepath.Join(s.cfg.Dir, i.String()+openExt)
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer file.Close() //nolint:errcheck // what was written to it is synced
 	b, err := io.ReadAll(file)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(b) < headerSize || len(bytes.Trim(b[headerSize:], "\x00")) == 0 {
-		return os.Remove(path) // nothing was appended
+		return false, os.Remove(path) // nothing was appended
 	}
 	size := int64(len(b))
 	if segment, err := decodeSegment(b); err == nil && segment.Name == i.String() {
-		return s.adopt(path, i, size) // it only lacked its name
+		sum := summaryOf(b)
+		return true, s.adopt(path, i, size, sum) // it only lacked its name
 	}
 	header, err := decodeHeader(b)
 	if err != nil || header != i {
 		s.bytes += size
 		s.setAside(sealed{id: i, path: path, size: size}, cmp.Or(err, errFormat))
-		return nil
+		return true, nil
 	}
 	texts, err := s.recoverNames(i.epoch)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Nothing says what its numbers mean. A person may still find out.
 		s.bytes += size
 		s.setAside(sealed{id: i, path: path, size: size}, err)
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	rows := b[headerSize:]
 	found := scanSlots(rows, texts)
 	s.count(i, found)
 	if found.rows == 0 {
-		return os.Remove(path)
+		return false, os.Remove(path)
 	}
 	if size, err = sealFile(file, i, rows, found, texts); err != nil {
-		return err
+		return false, err
 	}
 	s.metrics.rowsRecovered.Add(int(found.rows))
 	s.log.Info().Stringer("segment", i).Uint32("rows", found.rows).Msg("spool: recovered an open segment")
-	return s.adopt(path, i, size)
+	return true, s.adopt(path, i, size, found.summary)
 }
 
-func (s *Spool) adopt(path string, i id, size int64) error {
-	done, err := s.sealedName(path, i, size)
+func (s *Spool) adopt(path string, i id, size int64, sum summary) error {
+	done, err := s.sealedName(path, i, size, sum)
 	if err != nil {
 		return err
 	}

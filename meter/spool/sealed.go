@@ -11,6 +11,7 @@ import (
 
 // A sealed is a sealed segment in the folder.
 type sealed struct {
+	summary
 	id   id
 	path string
 	size int64

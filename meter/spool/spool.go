@@ -55,6 +55,7 @@ type Spool struct {
 	log     zerolog.Logger
 	metrics *instruments
 	lock    *os.File
+	id      string // of the folder
 	gateway string
 	epoch   uint64
 	names   *dictionary
@@ -69,8 +70,10 @@ type Spool struct {
 	full    bool           // the last preparation of a spare failed
 	sealing []*openSegment // oldest first
 	sealed  []sealed       // oldest first
-	bytes   int64          // of all segments in the folder, with the room they are given
-	warm    int            // slots of the next spare to map in advance
+	counts  EpochProgress  // of this epoch
+	older   []EpochProgress
+	bytes   int64 // of all segments in the folder, with the room they are given
+	warm    int   // slots of the next spare to map in advance
 
 	background sync.WaitGroup
 	closing    chan struct{}
@@ -119,15 +122,16 @@ func (s *Spool) start() error {
 	if err != nil {
 		return err
 	}
-	if s.epoch, err = nextEpoch(s.lock, newest, time.Now()); err != nil {
+	if s.epoch, s.id, err = nextEpoch(s.lock, newest, time.Now()); err != nil {
 		return err
 	}
+	s.counts.Epoch = s.epoch
 	if first, err := s.prepare(); err != nil {
 		s.mu.Lock()
 		s.becomeFullLocked(err)
 		s.mu.Unlock()
 	} else {
-		s.current.Store(first)
+		s.makeCurrent(first)
 	}
 	s.background.Go(s.prepareSpares)
 	s.background.Go(s.sealQueued)
@@ -229,9 +233,17 @@ func (s *Spool) turnLocked() {
 	// quiet one does not map thousands that it will not use.
 	s.warm = max(leastWarm, 2*int(min(spent.reserved.Load(), spent.slots)))
 	s.sealing = append(s.sealing, spent)
-	s.current.Store(s.spare)
+	s.makeCurrent(s.spare)
 	s.spare = nil
 	s.announceLocked()
+}
+
+// makeCurrent lets appends have next, which may be nil.
+func (s *Spool) makeCurrent(next *openSegment) {
+	if next != nil {
+		next.emptySince.Store(time.Now().UnixMicro())
+	}
+	s.current.Store(next)
 }
 
 func (s *Spool) announceLocked() {
