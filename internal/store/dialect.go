@@ -19,6 +19,9 @@ type dialect struct {
 	snapshot  *sql.TxOptions                         // of a transaction that reads one state of the database
 	isUnique  func(error) bool
 	isForeign func(error) bool
+	// appendOnly are statements that make the database itself refuse to change
+	// or delete rows of the ledger. No syntax for it is common to both.
+	appendOnly []string
 }
 
 func sqliteDialect() dialect {
@@ -34,6 +37,10 @@ func sqliteDialect() dialect {
 		isForeign: func(err error) bool {
 			return isSQLite(err, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY)
 		},
+		appendOnly: []string{
+			`CREATE TRIGGER ledger_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END`,
+			`CREATE TRIGGER ledger_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END`,
+		},
 	}
 }
 
@@ -47,6 +54,12 @@ func postgresDialect() dialect {
 		snapshot:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		isUnique:  func(err error) bool { return isPostgres(err, "23505") },
 		isForeign: func(err error) bool { return isPostgres(err, "23503") },
+		appendOnly: []string{
+			`CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$`,
+			`CREATE TRIGGER ledger_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
+				FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()`,
+		},
 	}
 }
 

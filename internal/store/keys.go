@@ -119,18 +119,20 @@ func (db *DB) Keys(ctx context.Context, org account.OrgID) ([]account.Key, error
 	return list, nil
 }
 
-// GrantByHash returns the key with that hash and its plan. A key that is
-// revoked or expired is returned too: callers ask Key.UsableAt.
+// GrantByHash returns the key with that hash, its plan and its organisation's
+// cap. A key that is revoked or expired is returned too: callers ask
+// Key.UsableAt.
 func (db *DB) GrantByHash(ctx context.Context, hash account.Hash) (account.Grant, error) {
 	var (
-		k keyRow
-		p planRow
+		k      keyRow
+		p      planRow
+		capped int64
 	)
-	err := db.read.QueryRowContext(ctx, `SELECT `+keyColumns+`, `+planColumns+`
+	err := db.read.QueryRowContext(ctx, `SELECT `+keyColumns+`, `+planColumns+`, orgs.capped_until_us
 		FROM api_keys
 		JOIN orgs ON orgs.id = api_keys.org_id
 		JOIN plans ON plans.id = orgs.plan_id
-		WHERE api_keys.hash = $1`, hash[:]).Scan(append(k.dest(), p.dest()...)...)
+		WHERE api_keys.hash = $1`, hash[:]).Scan(append(append(k.dest(), p.dest()...), &capped)...)
 	if err != nil {
 		return account.Grant{}, fmt.Errorf("read key by hash: %w", db.kind(err))
 	}
@@ -141,6 +143,7 @@ func (db *DB) GrantByHash(ctx context.Context, hash account.Hash) (account.Grant
 	if g.Plan, err = p.value(); err != nil {
 		return account.Grant{}, err
 	}
+	g.CappedUntil = fromMicros(capped)
 	return g, nil
 }
 

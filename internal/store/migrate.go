@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -74,5 +75,18 @@ func (db *DB) migrator() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(db.dialect.goose, db.write, dir, append(opts, goose.WithDisableGlobalRegistry(true))...)
+	return goose.NewProvider(db.dialect.goose, db.write, dir, append(opts,
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.protectLedger()))...)
+}
+
+// protectLedger is the migration that differs between the databases.
+func (db *DB) protectLedger() *goose.Migration {
+	return goose.NewGoMigration(3, &goose.GoFunc{RunTx: func(ctx context.Context, t *sql.Tx) error {
+		for _, statement := range db.dialect.appendOnly {
+			if _, err := t.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}, nil)
 }

@@ -11,18 +11,24 @@ import (
 )
 
 // PutPlan creates a plan or changes the one with its id, which keeps its
-// creation time. The limits of all keys of the plan change with it.
+// creation time. The limits of all keys of the plan change with it. Its Pricing
+// is what organisations get that come to the plan from now on: those that are
+// there keep theirs (SetPricing).
 func (db *DB) PutPlan(ctx context.Context, p account.Plan) error {
 	err := db.inTx(ctx, func(t *tx) error {
+		if err := pricingExists(ctx, t, p.Pricing); err != nil {
+			return err
+		}
 		limits, err := json.Marshal(p.Limits)
 		if err != nil {
 			return err
 		}
 		if _, err := t.ExecContext(ctx, `
-			INSERT INTO plans (id, name, limits, monthly_cu, created_us) VALUES ($1, $2, $3, $4, $5)
+			INSERT INTO plans (id, name, limits, monthly_cu, pricing_id, created_us) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (id) DO UPDATE SET
-				name = excluded.name, limits = excluded.limits, monthly_cu = excluded.monthly_cu`,
-			p.ID, p.Name, string(limits), p.MonthlyCU, micros(p.CreatedAt)); err != nil {
+				name = excluded.name, limits = excluded.limits, monthly_cu = excluded.monthly_cu,
+				pricing_id = excluded.pricing_id`,
+			p.ID, p.Name, string(limits), p.MonthlyCU, p.Pricing, micros(p.CreatedAt)); err != nil {
 			return err
 		}
 		return t.announce(ctx, Change{Kind: AllChanged})
@@ -33,7 +39,7 @@ func (db *DB) PutPlan(ctx context.Context, p account.Plan) error {
 	return nil
 }
 
-const planColumns = `plans.id, plans.name, plans.limits, plans.monthly_cu, plans.created_us`
+const planColumns = `plans.id, plans.name, plans.limits, plans.monthly_cu, plans.pricing_id, plans.created_us`
 
 // planRow receives planColumns.
 type planRow struct {
@@ -43,7 +49,7 @@ type planRow struct {
 }
 
 func (r *planRow) dest() []any {
-	return []any{&r.plan.ID, &r.plan.Name, &r.limits, &r.plan.MonthlyCU, &r.created}
+	return []any{&r.plan.ID, &r.plan.Name, &r.limits, &r.plan.MonthlyCU, &r.plan.Pricing, &r.created}
 }
 
 func (r *planRow) value() (account.Plan, error) {
@@ -82,12 +88,16 @@ func (db *DB) Plans(ctx context.Context) ([]account.Plan, error) {
 }
 
 // CreateOrg stores a new organisation. Its id and name must be new, its plan
-// must exist.
+// must exist. It pays the prices of its plan from the hour on in which it was
+// created.
 func (db *DB) CreateOrg(ctx context.Context, o account.Org) error {
 	err := db.inTx(ctx, func(t *tx) error {
-		_, err := t.ExecContext(ctx, `INSERT INTO orgs (id, name, plan_id, created_us) VALUES ($1, $2, $3, $4)`,
-			o.ID.String(), o.Name, o.Plan, micros(o.CreatedAt))
-		return err
+		if _, err := t.ExecContext(ctx, `
+			INSERT INTO orgs (id, name, plan_id, spend_cap_micros, capped_until_us, created_us) VALUES ($1, $2, $3, $4, 0, $5)`,
+			o.ID.String(), o.Name, o.Plan, int64(o.SpendCap), micros(o.CreatedAt)); err != nil {
+			return err
+		}
+		return firstPricing(ctx, t, o)
 	})
 	if err != nil {
 		return fmt.Errorf("create organisation %q with plan %q: %w", o.Name, o.Plan, err)
@@ -95,7 +105,7 @@ func (db *DB) CreateOrg(ctx context.Context, o account.Org) error {
 	return nil
 }
 
-const orgColumns = `id, name, plan_id, created_us`
+const orgColumns = `id, name, plan_id, spend_cap_micros, created_us`
 
 func scanOrg(s scanner) (account.Org, error) {
 	var (
@@ -103,7 +113,7 @@ func scanOrg(s scanner) (account.Org, error) {
 		id      string
 		created int64
 	)
-	if err := s.Scan(&id, &o.Name, &o.Plan, &created); err != nil {
+	if err := s.Scan(&id, &o.Name, &o.Plan, &o.SpendCap, &created); err != nil {
 		return account.Org{}, err
 	}
 	var err error

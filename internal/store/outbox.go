@@ -21,20 +21,22 @@ type OutboxItem struct {
 // Enqueue adds an item to be claimed from now on. It changes nothing if an item
 // of that topic and key was ever added, even if that is done.
 func (db *DB) Enqueue(ctx context.Context, topic, key string, payload []byte, now time.Time) error {
-	err := db.inTx(ctx, func(t *tx) error {
-		if payload == nil {
-			payload = []byte{} // nil would be NULL
-		}
-		_, err := t.ExecContext(ctx, `
-			INSERT INTO outbox (topic, item_key, payload, created_us, due_us, attempts, last_error, done_us)
-			VALUES ($1, $2, $3, $4, $4, 0, '', 0) ON CONFLICT (topic, item_key) DO NOTHING`,
-			topic, key, payload, micros(now))
-		return err
-	})
+	err := db.inTx(ctx, func(t *tx) error { return enqueue(ctx, t, topic, key, payload, now) })
 	if err != nil {
 		return fmt.Errorf("enqueue %s %q: %w", topic, key, err)
 	}
 	return nil
+}
+
+func enqueue(ctx context.Context, t *tx, topic, key string, payload []byte, now time.Time) error {
+	if payload == nil {
+		payload = []byte{} // nil would be NULL
+	}
+	_, err := t.ExecContext(ctx, `
+		INSERT INTO outbox (topic, item_key, payload, created_us, due_us, attempts, last_error, done_us)
+		VALUES ($1, $2, $3, $4, $4, 0, '', 0) ON CONFLICT (topic, item_key) DO NOTHING`,
+		topic, key, payload, micros(now))
+	return err
 }
 
 // Claim returns up to n items of a topic that are due, oldest first, and keeps

@@ -11,6 +11,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -109,20 +110,42 @@ func (db *DB) kind(err error) error {
 
 // all reads every row of a query with scan.
 func all[T any](ctx context.Context, db *DB, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var list []T
-	for rows.Next() {
-		v, err := scan(rows)
+	for v, err := range each(ctx, db, scan, query, args...) {
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
 	}
-	return list, rows.Err()
+	return list, nil
+}
+
+// each yields every row of a query with scan, and ends with the first error.
+func each[T any](ctx context.Context, db *DB, scan func(scanner) (T, error), query string, args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		if err := eachRow(ctx, db.read, scan, func(v T) bool { return yield(v, nil) }, query, args...); err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
+}
+
+func eachRow[T any](ctx context.Context, pool *sql.DB, scan func(scanner) (T, error), yield func(T) bool, query string, args ...any) error {
+	rows, err := pool.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return err
+		}
+		if !yield(v) {
+			return nil
+		}
+	}
+	return rows.Err()
 }
 
 // A scanner is a *sql.Row or *sql.Rows.

@@ -6,8 +6,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,8 @@ import (
 // segment is counted once.
 type SegmentInfo struct {
 	Name                  string
+	Gateway               string
+	Epoch, Seq            uint64
 	Rows, CU              int64
 	FirstEvent, LastEvent time.Time
 	SHA256                [sha256.Size]byte // of the segment's file
@@ -29,6 +31,8 @@ type UsageRow struct {
 	Minute                      int64  // microseconds UTC
 	Org, Key                    string // ids; empty if the key was not known
 	Chain, Method, Outcome      string
+	Prices                      string // version of the price table that CU comes from
+	Charged                     bool   // whether calls of this outcome are charged
 	Calls, CU, LatencyMicros    int64
 	RequestBytes, ResponseBytes int64
 }
@@ -48,9 +52,9 @@ func (db *DB) AddUsage(ctx context.Context, seg SegmentInfo, rows []UsageRow) (a
 	err = db.inTx(ctx, func(t *tx) error {
 		// Another transaction that has this name uncommitted is waited for.
 		r, err := t.ExecContext(ctx, `
-			INSERT INTO segments (name, row_count, cu, first_us, last_us, sha256, stored_us)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING`,
-			seg.Name, seg.Rows, seg.CU, micros(seg.FirstEvent), micros(seg.LastEvent), seg.SHA256[:], micros(seg.StoredAt))
+			INSERT INTO segments (name, gateway_id, epoch, seq, row_count, cu, first_us, last_us, sha256, stored_us)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING`,
+			seg.Name, seg.Gateway, int64(seg.Epoch), int64(seg.Seq), seg.Rows, seg.CU, micros(seg.FirstEvent), micros(seg.LastEvent), seg.SHA256[:], micros(seg.StoredAt))
 		if err != nil {
 			return err
 		}
@@ -65,7 +69,10 @@ func (db *DB) AddUsage(ctx context.Context, seg SegmentInfo, rows []UsageRow) (a
 		if err := upsertUsage(ctx, t, "usage_minute", minutes); err != nil {
 			return err
 		}
-		return upsertUsage(ctx, t, "usage_hour", hours)
+		if err := upsertUsage(ctx, t, "usage_hour", hours); err != nil {
+			return err
+		}
+		return upsertTotals(ctx, t, hours)
 	})
 	if err != nil {
 		return false, fmt.Errorf("add usage of segment %q: %w", seg.Name, err)
@@ -120,6 +127,7 @@ func compareBuckets(a, b UsageRow) int {
 		strings.Compare(a.Chain, b.Chain),
 		strings.Compare(a.Method, b.Method),
 		strings.Compare(a.Outcome, b.Outcome),
+		strings.Compare(a.Prices, b.Prices),
 	)
 }
 
@@ -131,50 +139,46 @@ func floorTo(us, width int64) int64 {
 	return us - m
 }
 
-// upsertUsage writes rows in statements of few sizes, so that Postgres keeps
-// them prepared. Larger ones are no faster there and slower on SQLite, which
-// looks for each $n among all of them (BenchmarkAddUsage).
 func upsertUsage(ctx context.Context, t *tx, table string, rows []UsageRow) error {
-	for _, size := range []int{16, 4, 1} {
-		if len(rows) < size {
-			continue
+	before := `INSERT INTO ` + table + ` (org_id, bucket_us, key_id, chain, method, outcome, prices,
+		calls, cu, latency_us, request_bytes, response_bytes) VALUES `
+	after := strings.ReplaceAll(` ON CONFLICT (org_id, bucket_us, key_id, chain, method, outcome, prices) DO UPDATE SET
+		calls = T.calls + excluded.calls, cu = T.cu + excluded.cu, latency_us = T.latency_us + excluded.latency_us,
+		request_bytes = T.request_bytes + excluded.request_bytes, response_bytes = T.response_bytes + excluded.response_bytes`,
+		"T.", table+".")
+	return writeRows(ctx, t, before, after, rows, func(r *UsageRow) []any {
+		return []any{
+			r.Org, r.Minute, r.Key, r.Chain, r.Method, r.Outcome, r.Prices,
+			r.Calls, r.CU, r.LatencyMicros, r.RequestBytes, r.ResponseBytes,
 		}
-		query := upsertQuery(table, size)
-		args := make([]any, 0, size*usageColumnCount)
-		for len(rows) >= size {
-			args = args[:0]
-			for _, r := range rows[:size] {
-				args = append(args, r.Org, r.Minute, r.Key, r.Chain, r.Method, r.Outcome,
-					r.Calls, r.CU, r.LatencyMicros, r.RequestBytes, r.ResponseBytes)
-			}
-			if _, err := t.ExecContext(ctx, query, args...); err != nil {
-				return err
-			}
-			rows = rows[size:]
+	})
+}
+
+// upsertTotals adds rows, sorted or not, to the totals of their hours. It comes
+// last in a transaction, because all gateways add to the same few rows.
+func upsertTotals(ctx context.Context, t *tx, rows []UsageRow) error {
+	totals := make(map[int64]*[3]int64)
+	for _, r := range rows {
+		sum := totals[r.Minute]
+		if sum == nil {
+			sum = new([3]int64)
+			totals[r.Minute] = sum
+		}
+		sum[0] += r.Calls
+		if r.Charged {
+			sum[1] += r.Calls
+		}
+		sum[2] += r.CU
+	}
+	for _, hour := range slices.Sorted(maps.Keys(totals)) {
+		sum := totals[hour]
+		if _, err := t.ExecContext(ctx, `
+			INSERT INTO usage_total (hour_us, calls, charged, cu) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (hour_us) DO UPDATE SET calls = usage_total.calls + excluded.calls,
+				charged = usage_total.charged + excluded.charged, cu = usage_total.cu + excluded.cu`,
+			hour, sum[0], sum[1], sum[2]); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-const usageColumnCount = 11
-
-func upsertQuery(table string, rows int) string {
-	var b strings.Builder
-	b.WriteString(`INSERT INTO ` + table + ` (org_id, bucket_us, key_id, chain, method, outcome,
-		calls, cu, latency_us, request_bytes, response_bytes) VALUES `)
-	for i := range rows * usageColumnCount {
-		switch {
-		case i == 0:
-			b.WriteString("($")
-		case i%usageColumnCount == 0:
-			b.WriteString("), ($")
-		default:
-			b.WriteString(", $")
-		}
-		b.WriteString(strconv.Itoa(i + 1))
-	}
-	b.WriteString(`) ON CONFLICT (org_id, bucket_us, key_id, chain, method, outcome) DO UPDATE SET
-		calls = T.calls + excluded.calls, cu = T.cu + excluded.cu, latency_us = T.latency_us + excluded.latency_us,
-		request_bytes = T.request_bytes + excluded.request_bytes, response_bytes = T.response_bytes + excluded.response_bytes`)
-	return strings.ReplaceAll(b.String(), "T.", table+".")
 }

@@ -36,6 +36,9 @@ func New(db Store, log zerolog.Logger) *Sink {
 func (s *Sink) Store(ctx context.Context, segment *spool.Segment) error {
 	added, err := s.store.AddUsage(ctx, store.SegmentInfo{
 		Name:       segment.Name,
+		Gateway:    segment.Gateway,
+		Epoch:      segment.Epoch,
+		Seq:        segment.Seq,
 		Rows:       segment.Rows,
 		CU:         segment.CU,
 		FirstEvent: segment.First,
@@ -57,6 +60,7 @@ type bucket struct {
 	minute        int64
 	org, key      uint64
 	chain, method meter.Name
+	prices        meter.Name
 	outcome       meter.Outcome
 }
 
@@ -70,7 +74,7 @@ func sum(segment *spool.Segment) []store.UsageRow {
 		b := bucket{
 			minute: e.TimeMicros - e.TimeMicros%minuteMicros,
 			org:    e.Org, key: e.Key,
-			chain: e.Chain, method: e.Method,
+			chain: e.Chain, method: e.Method, prices: e.Prices,
 			outcome: e.Outcome,
 		}
 		i, ok := at[b]
@@ -84,6 +88,8 @@ func sum(segment *spool.Segment) []store.UsageRow {
 				Chain:   segment.Text(e.Chain),
 				Method:  segment.Text(e.Method),
 				Outcome: e.Outcome.String(),
+				Prices:  segment.Text(e.Prices),
+				Charged: meter.Charged(e.Outcome.String()),
 			})
 		}
 		r := &rows[i]

@@ -7,14 +7,17 @@ CREATE TABLE plans (
     name       TEXT   NOT NULL,
     limits     TEXT   NOT NULL,
     monthly_cu BIGINT NOT NULL,
+    pricing_id TEXT   NOT NULL,
     created_us BIGINT NOT NULL
 );
 
 CREATE TABLE orgs (
-    id         TEXT   PRIMARY KEY,
-    name       TEXT   NOT NULL UNIQUE,
-    plan_id    TEXT   NOT NULL REFERENCES plans (id),
-    created_us BIGINT NOT NULL
+    id               TEXT   PRIMARY KEY,
+    name             TEXT   NOT NULL UNIQUE,
+    plan_id          TEXT   NOT NULL REFERENCES plans (id),
+    spend_cap_micros BIGINT NOT NULL,
+    capped_until_us  BIGINT NOT NULL,
+    created_us       BIGINT NOT NULL
 );
 
 CREATE TABLE api_keys (
@@ -37,15 +40,19 @@ CREATE INDEX api_keys_org ON api_keys (org_id);
 
 -- What a segment added to the rollups; its name is here exactly once.
 CREATE TABLE segments (
-    name      TEXT   PRIMARY KEY,
-    row_count BIGINT NOT NULL,
-    cu        BIGINT NOT NULL,
-    first_us  BIGINT NOT NULL,
-    last_us   BIGINT NOT NULL,
-    sha256    BYTEA  NOT NULL,
-    stored_us BIGINT NOT NULL
+    name       TEXT   PRIMARY KEY,
+    gateway_id TEXT   NOT NULL,
+    epoch      BIGINT NOT NULL,
+    seq        BIGINT NOT NULL,
+    row_count  BIGINT NOT NULL,
+    cu         BIGINT NOT NULL,
+    first_us   BIGINT NOT NULL,
+    last_us    BIGINT NOT NULL,
+    sha256     BYTEA  NOT NULL,
+    stored_us  BIGINT NOT NULL
 );
 CREATE INDEX segments_last ON segments (last_us);
+CREATE INDEX segments_epoch ON segments (gateway_id, epoch, seq);
 
 -- Calls without a known key have empty ids, so no foreign keys here. The
 -- organisation comes first because every question is about one.
@@ -56,12 +63,13 @@ CREATE TABLE usage_minute (
     chain          TEXT   NOT NULL,
     method         TEXT   NOT NULL,
     outcome        TEXT   NOT NULL,
+    prices         TEXT   NOT NULL,
     calls          BIGINT NOT NULL,
     cu             BIGINT NOT NULL,
     latency_us     BIGINT NOT NULL,
     request_bytes  BIGINT NOT NULL,
     response_bytes BIGINT NOT NULL,
-    PRIMARY KEY (org_id, bucket_us, key_id, chain, method, outcome)
+    PRIMARY KEY (org_id, bucket_us, key_id, chain, method, outcome, prices)
 );
 CREATE INDEX usage_minute_bucket ON usage_minute (bucket_us);
 
@@ -72,12 +80,23 @@ CREATE TABLE usage_hour (
     chain          TEXT   NOT NULL,
     method         TEXT   NOT NULL,
     outcome        TEXT   NOT NULL,
+    prices         TEXT   NOT NULL,
     calls          BIGINT NOT NULL,
     cu             BIGINT NOT NULL,
     latency_us     BIGINT NOT NULL,
     request_bytes  BIGINT NOT NULL,
     response_bytes BIGINT NOT NULL,
-    PRIMARY KEY (org_id, bucket_us, key_id, chain, method, outcome)
+    PRIMARY KEY (org_id, bucket_us, key_id, chain, method, outcome, prices)
+);
+CREATE INDEX usage_hour_bucket ON usage_hour (bucket_us);
+
+-- All calls of an hour, so that hours which got more are found without adding up
+-- their rows.
+CREATE TABLE usage_total (
+    hour_us BIGINT PRIMARY KEY,
+    calls   BIGINT NOT NULL,
+    charged BIGINT NOT NULL,
+    cu      BIGINT NOT NULL
 );
 
 -- One row: minutes before it may be gone.
