@@ -11,7 +11,8 @@ VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 CACHE    = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poktai
 LINTER   = $(CACHE)/golangci-lint-v2.15.0/golangci-lint
 CLIENTS  = internal/e2e/clients
-# Runs a command with Postgres, anvil and the JavaScript clients at hand.
+ENGINE   = internal/testclickhouse/engine
+# Runs a command with Postgres, ClickHouse, anvil and the JavaScript clients at hand.
 TESTENV  = bin/testenv
 
 .NOTPARALLEL:
@@ -80,11 +81,13 @@ cover: test-deps ## coverage of all tests, as bin/cover.html
 
 .PHONY: clean
 clean: ## remove what was built, but not ./data
-	rm -rf bin $(CLIENTS)/node_modules
+	rm -rf bin $(CLIENTS)/node_modules $(ENGINE)/node_modules
 
 .PHONY: test-deps
-test-deps: $(CLIENTS)/node_modules/.package-lock.json
+test-deps: $(CLIENTS)/node_modules/.package-lock.json $(ENGINE)/node_modules/.package-lock.json
 	@CGO_ENABLED=0 go build -o $(TESTENV) ./internal/testenv
+	@CGO_ENABLED=0 go build -o bin/clickhouse-engine ./$(ENGINE)
+	@ln -sfn ../$(ENGINE)/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so bin/libchdb.so
 
 .PHONY: test-packages
 test-packages:
@@ -96,8 +99,8 @@ race-deps:
 	@.ci/need gcc=gcc,libc6-dev
 
 # npm keeps what it downloads in its own cache: a new clone installs from there.
-$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json | test-packages
-	cd $(CLIENTS) && npm ci --ignore-scripts --prefer-offline
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json | test-packages
+	cd $* && npm ci --ignore-scripts --prefer-offline
 	@touch $@
 
 $(LINTER):

@@ -45,18 +45,24 @@ var layers = map[string][]string{
 	"internal/store":    {"internal/account", "internal/secret"},
 	"internal/tcp":      {},
 	"internal/testenv":  {},
+
+	"internal/testclickhouse":        {},
+	"internal/testclickhouse/engine": {},
+
+	"meter/clickhouse": {"internal/account", "internal/secret", "meter/spool"},
 	"meter":             {"meter/spool"},
 	"meter/embedded":    {"internal/account", "internal/store", "meter", "meter/spool"},
 	"meter/spool":       {},
 }
 
 // confined lists what only one package may import, by prefix: whatever speaks to
-// a database, so that all SQL stays in one place.
+// a database, so that all SQL of one stays in one place.
 var confined = map[string]string{
-	"database/sql":              "internal/store",
-	"github.com/jackc/pgx/":     "internal/store",
-	"github.com/pressly/goose/": "internal/store",
-	"modernc.org/sqlite":        "internal/store",
+	"database/sql":                         "internal/store",
+	"github.com/ClickHouse/clickhouse-go/": "meter/clickhouse",
+	"github.com/jackc/pgx/":                "internal/store",
+	"github.com/pressly/goose/":            "internal/store",
+	"modernc.org/sqlite":                   "internal/store",
 }
 
 // A goPackage is what the tests need of `go list -json`.

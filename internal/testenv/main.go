@@ -28,6 +28,8 @@ func dependencies() []dependency {
 		{"POKTAI_TEST_POSTGRES", new(postgres)},
 		{"POKTAI_TEST_ANVIL", new(anvil)},
 		{"POKTAI_TEST_CLIENTS", clients{}},
+		{"POKTAI_TEST_CLICKHOUSE_COMMAND", clickhouseCommand{}},
+		{clickhouseEnv, new(clickhouse)},
 	}
 }
 

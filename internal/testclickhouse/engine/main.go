@@ -1,0 +1,94 @@
+// Command engine is a test program: it serves a current ClickHouse on loopback
+// ports, over HTTP and the native protocol, where no ClickHouse server is
+// packaged. It is ClickHouse itself: its shared library, as chDB publishes it
+// (package.json names the version), runs clickhouse-local in this process, and
+// SYSTEM START LISTEN opens the server's own listeners. There are no users and
+// no passwords: it is for tests alone.
+//
+//	engine -data DIR -http 8123 -native 9000
+//
+// It serves until it is interrupted or terminated, and shuts down in good order;
+// with -until-eof also when its standard input ends, so that it cannot outlive a
+// test that started it. Killed, it finds its data again at the next start.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+func main() {
+	// The engine gets the first thread, whose stack is the largest.
+	runtime.LockOSThread()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "engine:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	library := flag.String("library", "", "path of libchdb.so (default: beside this program)")
+	data := flag.String("data", "", "folder of the data")
+	http := flag.Uint("http", 0, "port for HTTP")
+	native := flag.Uint("native", 0, "port for the native protocol")
+	untilEOF := flag.Bool("until-eof", false, "stop when standard input ends")
+	flag.Parse()
+	if *data == "" || *http == 0 || *native == 0 || flag.NArg() > 0 {
+		flag.Usage()
+		return errors.New("-data, -http and -native must be set, and nothing else")
+	}
+	if *library == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		*library = filepath.Join(filepath.Dir(program), "libchdb.so")
+	}
+	clickhouse, err := load(*library)
+	if err != nil {
+		return err
+	}
+
+	// The listeners are open for as long as clickhouse-local has a query to run:
+	// one that reads a pipe nobody writes to.
+	hold, release, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	stop, stopped := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-stop
+		close(stopped)
+		_ = release.Close()
+	}()
+	if *untilEOF {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			stop <- syscall.SIGTERM
+		}()
+	}
+	err = clickhouse.local(
+		"--path="+*data,
+		"--listen_host=127.0.0.1", fmt.Sprintf("--http_port=%d", *http), fmt.Sprintf("--tcp_port=%d", *native),
+		// HTTP opens last: who is answered there finds both open.
+		fmt.Sprintf("--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT * FROM file('/dev/fd/%d', LineAsString)", hold.Fd()),
+	)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-stopped:
+		return nil
+	default:
+		return errors.New("it ended by itself, as said above") // by clickhouse-local
+	}
+}

@@ -1,0 +1,106 @@
+package clickhouse
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"pokt.ai/meter/spool"
+)
+
+const insertEvents = `INSERT INTO events (day, gateway, epoch, seq, row, time, org, key, request_id, ` +
+	`chain, method, upstream, prices, outcome, flags, rpc_code, cu, latency_us, request_bytes, response_bytes)`
+
+// columns are the rows of a segment, turned. One is reused for many segments.
+type columns struct {
+	day                                     []time.Time
+	epoch                                   []uint64
+	seq, row                                []uint32
+	time                                    []time.Time
+	org, key, requestID                     []uint64
+	flags                                   []uint8
+	rpcCode                                 []int16
+	cu, latency, requestBytes, responseByte []uint32
+
+	// Names are handed to the driver as interfaces that were made once a name:
+	// making one a row would allocate (BenchmarkColumns).
+	gateway, chain, method, upstream, prices, outcome []any
+
+	names    []any // by number in the segment
+	outcomes [256]any
+}
+
+// read turns the segment's rows.
+func (c *columns) read(segment *spool.Segment) {
+	c.reset()
+	var gateway any = segment.Gateway
+	day := day(segment.First)
+	for r := range segment.Records() {
+		c.day = append(c.day, day)
+		c.gateway = append(c.gateway, gateway)
+		c.epoch = append(c.epoch, segment.Epoch)
+		c.seq = append(c.seq, uint32(segment.Seq))
+		c.row = append(c.row, uint32(len(c.row)))
+		c.time = append(c.time, time.UnixMicro(r.TimeMicros))
+		c.org = append(c.org, r.Org)
+		c.key = append(c.key, r.Key)
+		c.requestID = append(c.requestID, r.RequestID)
+		c.chain = append(c.chain, c.name(segment, r.Chain))
+		c.method = append(c.method, c.name(segment, r.Method))
+		c.upstream = append(c.upstream, c.name(segment, r.Upstream))
+		c.prices = append(c.prices, c.name(segment, r.Prices))
+		c.outcome = append(c.outcome, c.outcomeText(r.Outcome))
+		c.flags = append(c.flags, uint8(r.Flags))
+		c.rpcCode = append(c.rpcCode, r.RPCCode)
+		c.cu = append(c.cu, r.CU)
+		c.latency = append(c.latency, r.LatencyMicros)
+		c.requestBytes = append(c.requestBytes, r.RequestBytes)
+		c.responseByte = append(c.responseByte, r.ResponseBytes)
+	}
+}
+
+func (c *columns) name(segment *spool.Segment, n spool.Name) any {
+	for len(c.names) <= int(n) {
+		c.names = append(c.names, nil)
+	}
+	if c.names[n] == nil {
+		c.names[n] = segment.Text(n)
+	}
+	return c.names[n]
+}
+
+func (c *columns) outcomeText(o spool.Outcome) any {
+	if c.outcomes[o] == nil {
+		c.outcomes[o] = o.String()
+	}
+	return c.outcomes[o]
+}
+
+func (c *columns) reset() {
+	c.day, c.epoch, c.seq, c.row, c.time = c.day[:0], c.epoch[:0], c.seq[:0], c.row[:0], c.time[:0]
+	c.org, c.key, c.requestID = c.org[:0], c.key[:0], c.requestID[:0]
+	c.flags, c.rpcCode = c.flags[:0], c.rpcCode[:0]
+	c.cu, c.latency, c.requestBytes, c.responseByte = c.cu[:0], c.latency[:0], c.requestBytes[:0], c.responseByte[:0]
+	c.gateway, c.chain, c.method, c.upstream = c.gateway[:0], c.chain[:0], c.method[:0], c.upstream[:0]
+	c.prices, c.outcome = c.prices[:0], c.outcome[:0]
+	clear(c.names) // another segment has other numbers
+}
+
+// appendTo adds the columns to a batch of insertEvents.
+func (c *columns) appendTo(batch driver.Batch) error {
+	for i, column := range []any{
+		c.day, c.gateway, c.epoch, c.seq, c.row, c.time, c.org, c.key, c.requestID,
+		c.chain, c.method, c.upstream, c.prices, c.outcome, c.flags, c.rpcCode, c.cu, c.latency, c.requestBytes, c.responseByte,
+	} {
+		if err := batch.Column(i).Append(column); err != nil {
+			return fmt.Errorf("column %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// day is the UTC day that a segment with this first call belongs to.
+func day(first time.Time) time.Time {
+	return first.UTC().Truncate(24 * time.Hour)
+}
