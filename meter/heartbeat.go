@@ -161,7 +161,7 @@ func (h *Heartbeat) report() (account.Gateway, []account.Epoch) {
 	epochs := make([]account.Epoch, 0, len(p.Epochs))
 	for _, e := range p.Epochs {
 		epochs = append(epochs, account.Epoch{
-			Gateway: g.ID, Number: e.Epoch, BeatAt: now,
+			Gateway: g.ID, Number: e.Epoch, Spool: g.Spool, BeatAt: now,
 			Sealed: e.SealedRows, SealedCU: e.SealedCU, SealedSeq: e.SealedSeq,
 			AckedSeq: e.AckedSeq, FinalSeq: e.FinalSeq,
 		})

@@ -35,6 +35,7 @@ const (
 type Epoch struct {
 	Gateway string
 	Number  uint64
+	Spool   string // id of the spool folder that has its segments
 	Ended   EpochEnd
 
 	StartedAt time.Time

@@ -108,7 +108,7 @@ func announceOrg(ctx context.Context, t *tx, org account.OrgID) error {
 }
 
 func orgHashes(ctx context.Context, t *tx, org account.OrgID) ([][]byte, error) {
-	rows, err := t.QueryContext(ctx, `SELECT hash FROM api_keys WHERE org_id = $1 LIMIT $2`, org.String(), maxAnnounced+1)
+	rows, err := t.QueryContext(ctx, `SELECT hash FROM api_keys WHERE org_id = $1 ORDER BY hash LIMIT $2`, org.String(), maxAnnounced+1)
 	if err != nil {
 		return nil, err
 	}

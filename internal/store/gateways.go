@@ -84,6 +84,9 @@ func (db *DB) BeatGateway(ctx context.Context, g account.Gateway, epochs []accou
 	return nil
 }
 
+const epochColumns = `gateway_id, epoch, spool, ended, started_us, beat_us, accepted, accepted_cu, dropped,
+	sealed, sealed_cu, sealed_seq, acked_seq, final_seq`
+
 // writeEpochs keeps the counts of the first epoch, and of the older ones what is
 // left of them. The counts that an older one reported while it ran stay.
 func writeEpochs(ctx context.Context, t *tx, epochs []account.Epoch) error {
@@ -97,11 +100,10 @@ func writeEpochs(ctx context.Context, t *tx, epochs []account.Epoch) error {
 				THEN gateway_epochs.final_seq ELSE excluded.final_seq END,`
 		}
 		if _, err := t.ExecContext(ctx, `
-			INSERT INTO gateway_epochs (gateway_id, epoch, ended, started_us, beat_us, accepted, accepted_cu, dropped,
-				sealed, sealed_cu, sealed_seq, acked_seq, final_seq)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			INSERT INTO gateway_epochs (`+epochColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 			ON CONFLICT (gateway_id, epoch) DO UPDATE SET `+counts+` acked_seq = excluded.acked_seq`,
-			e.Gateway, int64(e.Number), string(e.Ended), micros(e.StartedAt), micros(e.BeatAt), e.Accepted, e.AcceptedCU, e.Dropped,
+			e.Gateway, int64(e.Number), e.Spool, string(e.Ended), micros(e.StartedAt), micros(e.BeatAt), e.Accepted, e.AcceptedCU, e.Dropped,
 			e.Sealed, e.SealedCU, int64(e.SealedSeq), int64(e.AckedSeq), int64(e.FinalSeq)); err != nil {
 			return err
 		}
@@ -175,10 +177,7 @@ func (db *DB) Gateways(ctx context.Context) ([]account.Gateway, error) {
 // Epochs returns the epochs that began before until and were heard of at from or
 // later, in the order of gateway and number.
 func (db *DB) Epochs(ctx context.Context, from, until time.Time) ([]account.Epoch, error) {
-	list, err := all(ctx, db, scanEpoch, `
-		SELECT gateway_id, epoch, ended, started_us, beat_us, accepted, accepted_cu, dropped,
-			sealed, sealed_cu, sealed_seq, acked_seq, final_seq
-		FROM gateway_epochs WHERE started_us < $1 AND beat_us >= $2`, micros(until), micros(from))
+	list, err := all(ctx, db, scanEpoch, `SELECT `+epochColumns+` FROM gateway_epochs WHERE started_us < $1 AND beat_us >= $2`, micros(until), micros(from))
 	if err != nil {
 		return nil, fmt.Errorf("read epochs of gateways: %w", err)
 	}
@@ -191,7 +190,7 @@ func (db *DB) Epochs(ctx context.Context, from, until time.Time) ([]account.Epoc
 func scanEpoch(s scanner) (account.Epoch, error) {
 	var e account.Epoch
 	var started, beat int64
-	err := s.Scan(&e.Gateway, &e.Number, &e.Ended, &started, &beat, &e.Accepted, &e.AcceptedCU, &e.Dropped,
+	err := s.Scan(&e.Gateway, &e.Number, &e.Spool, &e.Ended, &started, &beat, &e.Accepted, &e.AcceptedCU, &e.Dropped,
 		&e.Sealed, &e.SealedCU, &e.SealedSeq, &e.AckedSeq, &e.FinalSeq)
 	e.StartedAt, e.BeatAt = fromMicros(started), fromMicros(beat)
 	return e, err

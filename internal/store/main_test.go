@@ -79,12 +79,19 @@ func execPostgres(t testing.TB, dsn, statement string) {
 // exec runs a statement behind the store's back.
 func (d database) exec(t testing.TB, statement string) {
 	t.Helper()
+	if err := d.tryExec(t, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// tryExec is exec of what may fail.
+func (d database) tryExec(t testing.TB, statement string) error {
+	t.Helper()
 	db, err := sql.Open(d.driver, d.raw)
 	must(t, err)
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
+	_, err = db.ExecContext(t.Context(), statement)
+	return err
 }
 
 // connect opens the database without touching its schema. Two stores of one

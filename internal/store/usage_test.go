@@ -312,3 +312,65 @@ func BenchmarkAddUsage(b *testing.B) {
 		})
 	}
 }
+
+// What is rated: hours with everything that a price may depend on.
+func TestUsageTotals(t *testing.T) {
+	onBoth(t, func(t *testing.T, d database) {
+		db, org, key := d.open(t), account.NewOrgID(), account.NewKeyID()
+		with := func(clock, outcome, prices string, calls int64) store.UsageRow {
+			r := row(org, clock, "eth_call", calls)
+			r.Key, r.Outcome, r.Prices, r.Charged = key.String(), outcome, prices, outcome == "answered"
+			if !r.Charged {
+				r.CU = 0
+			}
+			return r
+		}
+		nobody := row(0, "10:00:00", "", 9)
+		nobody.Key, nobody.Outcome, nobody.CU = "", "unauthorized", 0
+		seg := segment("gw-1-0000000000007-00000002")
+		seg.Gateway, seg.Epoch, seg.Seq = "gw-1", 7, 2
+		for range 2 { // the second time changes nothing
+			_, err := db.AddUsage(t.Context(), seg, []store.UsageRow{
+				with("10:00:00", "answered", "v1", 1), with("10:59:59", "answered", "v1", 2),
+				with("10:30:00", "answered", "v2", 4), with("10:30:00", "rate_limited", "v2", 8), nobody,
+				with("11:00:00", "answered", "v2", 16),
+			})
+			must(t, err)
+		}
+		first := segment("gw-1-0000000000007-00000001")
+		first.Gateway, first.Epoch, first.Seq = "gw-1", 7, 1
+		_, err := db.AddUsage(t.Context(), first, []store.UsageRow{with("10:10:00", "answered", "v1", 32)})
+		must(t, err)
+
+		total := func(clock, outcome, prices string, calls, cu int64) store.UsageTotal {
+			return store.UsageTotal{
+				Hour: hour(clock), Org: org, Key: key, Chain: "eth", Method: "eth_call", Outcome: outcome, Prices: prices, Calls: calls, CU: cu,
+			}
+		}
+		got := make(map[int64]store.UsageTotal) // the numbers of calls tell them apart
+		for u, err := range db.UsageTotals(t.Context(), hour("10"), hour("12")) {
+			must(t, err)
+			got[u.Calls] = u
+		}
+		if diff := cmp.Diff(map[int64]store.UsageTotal{
+			35: total("10", "answered", "v1", 35, 350), 4: total("10", "answered", "v2", 4, 40),
+			8: total("10", "rate_limited", "v2", 8, 0), 16: total("11", "answered", "v2", 16, 160),
+			9: {Hour: hour("10"), Chain: "eth", Outcome: "unauthorized", Calls: 9},
+		}, got); diff != "" {
+			t.Errorf("totals: %s", diff)
+		}
+		hours, err := db.UsageHours(t.Context(), hour("10"), hour("11"))
+		must(t, err)
+		if diff := cmp.Diff([]store.UsageHour{{Hour: hour("10"), Calls: 56, Charged: 39, CU: 390}}, hours); diff != "" {
+			t.Errorf("hours: %s", diff)
+		}
+		var numbers []uint64
+		for s, err := range db.EpochSegments(t.Context(), "gw-1", 7) {
+			must(t, err)
+			numbers = append(numbers, s.Seq)
+		}
+		if diff := cmp.Diff([]uint64{1, 2}, numbers); diff != "" {
+			t.Errorf("segments: %s", diff)
+		}
+	})
+}

@@ -19,6 +19,7 @@ CREATE TABLE gateways (
 CREATE TABLE gateway_epochs (
     gateway_id  TEXT   NOT NULL REFERENCES gateways (id),
     epoch       BIGINT NOT NULL,
+    spool       TEXT   NOT NULL,
     ended       TEXT   NOT NULL,
     started_us  BIGINT NOT NULL,
     beat_us     BIGINT NOT NULL,
