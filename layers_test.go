@@ -50,9 +50,10 @@ var layers = map[string][]string{
 	"internal/testclickhouse/engine": {},
 
 	"meter/clickhouse": {"internal/account", "internal/secret", "meter/spool"},
-	"meter":             {"meter/spool"},
-	"meter/embedded":    {"internal/account", "internal/store", "meter", "meter/spool"},
-	"meter/spool":       {},
+	"meter":            {"internal/account", "meter/spool"},
+	"meter/embedded":   {"internal/account", "internal/store", "meter", "meter/spool"},
+	"meter/rating":     {"internal/account", "internal/store", "meter"},
+	"meter/spool":      {},
 }
 
 // confined lists what only one package may import, by prefix: whatever speaks to

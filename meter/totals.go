@@ -37,7 +37,7 @@ type HourTotal struct {
 type SegmentTotal struct {
 	Gateway     string
 	Epoch, Seq  uint64
-	Rows, CU    int64     // as the segment says of itself
+	Rows, CU    int64     // as the segment says of itself; 0: it is not stored to its end
 	First, Last time.Time // the extremes of its events' times
 
 	// What is found when the stored events of the segment are counted. A sink

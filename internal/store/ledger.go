@@ -33,18 +33,20 @@ type LedgerRow struct {
 // A LedgerHead is the state of the ledger. Whoever closes an hour reads it first,
 // before anything that the rows of the hour depend on.
 type LedgerHead struct {
-	ClosedUntil time.Time // hours before it are closed; zero: none is
+	ClosedFrom  time.Time // the first hour that was closed; zero: none is
+	ClosedUntil time.Time // hours from ClosedFrom on and before it are closed
 	pricesSeq   int64
 }
 
 // LedgerHead returns the state of the ledger.
 func (db *DB) LedgerHead(ctx context.Context) (LedgerHead, error) {
 	var h LedgerHead
-	var closedUntil int64
-	if err := db.read.QueryRowContext(ctx, `SELECT closed_until_us, prices_seq FROM ledger_head`).Scan(&closedUntil, &h.pricesSeq); err != nil {
+	var from, until int64
+	if err := db.read.QueryRowContext(ctx, `SELECT closed_from_us, closed_until_us, prices_seq FROM ledger_head`).Scan(
+		&from, &until, &h.pricesSeq); err != nil {
 		return LedgerHead{}, fmt.Errorf("read the ledger's state: %w", err)
 	}
-	h.ClosedUntil = fromMicros(closedUntil)
+	h.ClosedFrom, h.ClosedUntil = fromMicros(from), fromMicros(until)
 	return h, nil
 }
 
@@ -68,8 +70,9 @@ func (db *DB) CloseHour(ctx context.Context, c Closing) (closed bool, err error)
 		// Of two who close an hour at once, one waits here for the other and then
 		// finds another head.
 		r, err := t.ExecContext(ctx, `
-			UPDATE ledger_head SET closed_until_us = $1 WHERE closed_until_us = $2 AND prices_seq = $3`,
-			micros(c.Hour.Add(time.Hour)), micros(c.Head.ClosedUntil), c.Head.pricesSeq)
+			UPDATE ledger_head SET closed_until_us = $1, closed_from_us = CASE WHEN closed_until_us = 0 THEN $2 ELSE closed_from_us END
+			WHERE closed_until_us = $3 AND prices_seq = $4`,
+			micros(c.Hour.Add(time.Hour)), micros(c.Hour), micros(c.Head.ClosedUntil), c.Head.pricesSeq)
 		if err != nil {
 			return err
 		}

@@ -77,8 +77,8 @@ func TestHourIsClosedOnceWithItsRows(t *testing.T) {
 		before := ledgerRow(org, "09", "11", 1) // no such hour was closed
 		closeHour(t, db, "11", late, before)
 		closeHour(t, db, "12")
-		if h := head(t, db); !h.ClosedUntil.Equal(hour("13")) {
-			t.Errorf("closed until %s", h.ClosedUntil)
+		if h := head(t, db); !h.ClosedFrom.Equal(hour("10")) || !h.ClosedUntil.Equal(hour("13")) {
+			t.Errorf("closed from %s until %s", h.ClosedFrom, h.ClosedUntil)
 		}
 
 		hours, err := db.ClosedHours(t.Context(), hour("00"), hour("23"))

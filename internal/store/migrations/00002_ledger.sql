@@ -51,13 +51,14 @@ CREATE TABLE org_pricings (
 );
 
 -- One row. Who closes an hour changes it first, so that of two only one can:
--- hours before closed_until_us are closed, and prices_seq counts the changes of
--- org_pricings.
+-- hours from closed_from_us on and before closed_until_us are closed, and
+-- prices_seq counts the changes of org_pricings.
 CREATE TABLE ledger_head (
+    closed_from_us  BIGINT NOT NULL,
     closed_until_us BIGINT NOT NULL,
     prices_seq      BIGINT NOT NULL
 );
-INSERT INTO ledger_head (closed_until_us, prices_seq) VALUES (0, 0);
+INSERT INTO ledger_head (closed_from_us, closed_until_us, prices_seq) VALUES (0, 0, 0);
 
 -- What was charged. Rows are added when the hour booked_us is closed and never
 -- changed: what came late for its hour_us is another row, booked in a later hour.
