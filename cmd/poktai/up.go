@@ -76,7 +76,7 @@ func runUp(ctx context.Context, a *app, args []string) error {
 // start starts the parts in an order in which each finds those it needs.
 func (u *up) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		u.startStore, u.startMeter, u.startKeys, u.startDevchain, u.startGateway, u.startReload, u.startPrivate, u.greet,
+		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.startReload, u.greet, u.markReady,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -238,6 +238,8 @@ func (u *up) startGateway(ctx context.Context) error {
 	return nil
 }
 
+// startPrivate comes before the relay port, so that it is stopped after it: those
+// who send clients here, and those who watch, can see it drain.
 func (u *up) startPrivate(ctx context.Context) error {
 	u.private = obs.NewPrivate(u.metrics, u.ready...)
 	ln, err := listen(ctx, "private.listen", u.cfg.Private.Listen)
@@ -245,7 +247,12 @@ func (u *up) startPrivate(ctx context.Context) error {
 		return err
 	}
 	u.parts.Serve("private port", func() error { return u.private.Serve(ln) }, func(context.Context) error { return u.private.Close() })
-	// Stopped before all else, so that whoever sends clients here sees it.
+	return nil
+}
+
+// markReady is the last step of the start, undone as the first of the stop.
+func (u *up) markReady(context.Context) error {
+	u.private.Started()
 	u.parts.Started("readiness", func(context.Context) error { u.private.Drain(); return nil })
 	return nil
 }
