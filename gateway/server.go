@@ -160,8 +160,8 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	case ctx.IsGet(), ctx.IsHead():
 		r.describe()
 	default:
-		ctx.Response.Header.Set("Allow", "POST, GET, OPTIONS")
 		r.refuse(notPost)
+		ctx.Response.Header.Set("Allow", "POST, GET, OPTIONS")
 	}
 	r.end()
 	s.relays.Put(r)
