@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +55,13 @@ func TestLingeringEndsTheOutputFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer peer.Close()
-		return strings.Contains(stacks(), "internal/tcp.(*direction).wait(")
+		for range 100 { // it may still be on its way to read
+			if strings.Contains(stacks(), "internal/tcp.(*direction).wait(") {
+				return true
+			}
+			runtime.Gosched()
+		}
+		return false
 	})
 }
 
