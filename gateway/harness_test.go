@@ -114,6 +114,7 @@ func newEdge(t testing.TB, node string, adjust ...func(*gateway.Config)) *edge {
 	check()
 	ln, err := loop.Listen(t.Context(), "127.0.0.1:0")
 	check()
+	ln.Timeouts = cfg.Timeouts()
 	done := make(chan error, 1)
 	go func() { done <- e.server.Serve(ln) }()
 	t.Cleanup(func() {

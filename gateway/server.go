@@ -90,9 +90,6 @@ func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
 		ErrorHandler:                 s.serveUnreadable,
 		HeaderReceived:               s.bounds,
 		Logger:                       quiet{deps.Log},
-		ReadTimeout:                  cfg.ReadTimeout,
-		WriteTimeout:                 cfg.RequestTimeout,
-		IdleTimeout:                  cfg.IdleTimeout,
 		ReadBufferSize:               cfg.MaxHeaderBytes,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -124,7 +121,8 @@ func (s *Server) Reload(cfg Config, table *chain.Table) error {
 	return nil
 }
 
-// Serve answers the connections of ln until Shutdown.
+// Serve answers the connections of ln until Shutdown. Their time-outs are the
+// listener's: see Config.Timeouts.
 func (s *Server) Serve(ln net.Listener) error {
 	if err := s.http.Serve(ln); err != nil {
 		return fmt.Errorf("serve relay port: %w", err)

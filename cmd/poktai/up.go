@@ -65,18 +65,19 @@ func runUp(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	u.parts = run.New(u.log)
+	cfg := u.cfg // what u.cfg is belongs to the reload, once that has started
 	if err := u.start(ctx); err != nil {
 		return errors.Join(err, u.parts.Stop(ctx, stopTimeout))
 	}
-	u.log.Info().Str("version", version).Str("relay", u.cfg.Gateway.Listen).Str("private", u.cfg.Private.Listen).
-		Int("chains", len(u.cfg.Chains)).Msg("ready")
-	return u.parts.Wait(ctx, u.cfg.Gateway.DrainTimeout+stopTimeout)
+	u.log.Info().Str("version", version).Str("relay", cfg.Gateway.Listen).Str("private", cfg.Private.Listen).
+		Int("chains", len(cfg.Chains)).Msg("ready")
+	return u.parts.Wait(ctx, cfg.Gateway.DrainTimeout+stopTimeout)
 }
 
 // start starts the parts in an order in which each finds those it needs.
 func (u *up) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.startReload, u.greet, u.markReady,
+		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.greet, u.markReady, u.startReload,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -230,6 +231,7 @@ func (u *up) startGateway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
+	ln.Timeouts = u.cfg.Gateway.Timeouts()
 	u.parts.Serve("relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, u.cfg.Gateway.DrainTimeout)
 		defer cancel()
