@@ -77,7 +77,7 @@ func runUp(ctx context.Context, a *app, args []string) error {
 // start starts the parts in an order in which each finds those it needs.
 func (u *up) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.greet, u.markReady, u.startReload,
+		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.greet, u.startReload, u.markReady,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -231,7 +231,6 @@ func (u *up) startGateway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
-	ln.Timeouts = u.cfg.Gateway.Timeouts()
 	u.parts.Serve("relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, u.cfg.Gateway.DrainTimeout)
 		defer cancel()
