@@ -33,7 +33,7 @@ func TestKeyInSteadyUseIsRefusedAtOnceToo(t *testing.T) {
 		for range 5000 { // by now its token is remembered
 			f.expect(token, "alpha", nil)
 		}
-		mistyped := token[:len(token)-1] + "!"
+		mistyped := append(token[:len(token)-1:len(token)-1], 0x21)
 		f.expect(mistyped, "", keys.ErrMalformed)
 		f.src.update(hash, revoke)
 		f.Changed(hash)
