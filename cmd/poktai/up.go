@@ -231,6 +231,7 @@ func (u *up) startGateway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
+	ln.Timeouts = u.cfg.Gateway.Timeouts()
 	u.parts.Serve("relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, u.cfg.Gateway.DrainTimeout)
 		defer cancel()
