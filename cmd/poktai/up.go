@@ -214,6 +214,7 @@ func (u *up) startGateway(ctx context.Context) error {
 		Label:            func(name string) uint16 { return uint16(u.recorder.Intern(name)) },
 		MaxResponseBytes: u.cfg.Gateway.MaxResponseBytes,
 		Metrics:          u.metrics,
+		Log:              u.log,
 	})
 	u.parts.Started("upstreams", func(context.Context) error { u.pools.Close(); return nil })
 	table, err := u.table(u.cfg)
