@@ -102,7 +102,7 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 			return 0, err
 		}
 	}
-	return newest, syncDir(s.cfg.Dir)
+	return newest, syncDir(s.disk, s.cfg.Dir)
 }
 
 // recoverSegment seals the records of an open segment whose checksum holds. It
@@ -148,6 +148,9 @@ func (s *Spool) recoverSegment(i id) error {
 		return os.Remove(path)
 	}
 	if size, err = sealFile(file, i, rows, found, texts); err != nil {
+		return err
+	}
+	if err := s.disk.sync(file); err != nil {
 		return err
 	}
 	s.metrics.rowsRecovered.Add(int(found.rows))
