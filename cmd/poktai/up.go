@@ -174,10 +174,7 @@ func (u *up) startKeys(ctx context.Context) error {
 	return nil
 }
 
-func applyChange(cache interface {
-	Changed(account.Hash)
-	ChangedAll()
-}, c store.Change) {
+func applyChange(cache *gateway.Keys, c store.Change) {
 	switch c.Kind {
 	case store.KeyChanged:
 		cache.Changed(c.Hash)

@@ -2,6 +2,7 @@ package tcp_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -113,7 +114,7 @@ func TestTimeoutsLeaveAPatientClientAlone(t *testing.T) {
 		}
 	}
 	client.Close()
-	if err := <-ended; err != io.EOF {
+	if err := <-ended; !errors.Is(err, io.EOF) {
 		t.Errorf("ended with %v, want EOF", err)
 	}
 }

@@ -39,23 +39,19 @@ func newSyncer() *syncer {
 
 // iocb and ioEvent are the kernel's structs of those names (linux/aio_abi.h).
 type iocb struct {
-	data    uint64
-	key     uint32
-	rwFlags uint32
+	_       [2]uint64 // data, key, rw_flags
 	opcode  uint16
-	reqPrio int16
+	_       uint16 // reqprio
 	fd      uint32
-	buf     uint64
-	bytes   uint64
-	offset  int64
-	_       uint64
+	_       [4]uint64 // buf, nbytes, offset, reserved2
 	flags   uint32
 	eventFD uint32
 }
 
 type ioEvent struct {
-	data, obj         uint64
-	result, result2nd int64
+	_      [2]uint64 // data, obj
+	result int64
+	_      int64 // res2
 }
 
 const (
