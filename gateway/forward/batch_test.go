@@ -272,6 +272,22 @@ func TestPartsAtOnce(t *testing.T) {
 	}
 }
 
+// What a call waited for before it was sent is not the node's slowness.
+func TestWaitingIsNotTheNodes(t *testing.T) {
+	pool, _ := one(t, 0, healthy("a"))
+	list, began := items(t, "x y"), time.Now().Add(-10*time.Second)
+	forward.New(metrics.NewSet()).Batch(began, began.Add(time.Minute), pool, list)
+	slow, _ := one(t, 0, healthy("b"))
+	var resp fasthttp.Response
+	slow.Endpoints()[0].Call(time.Now(), time.Now().Add(patience), []byte("{}"), true, &resp, func(*fasthttp.Response) upstream.Failure {
+		return upstream.BadStatus // counts as a second
+	})
+	both := upstream.NewPool([]*upstream.Endpoint{slow.Endpoints()[0], pool.Endpoints()[0]})
+	if both.Pick(time.Now(), nil) != pool.Endpoints()[0] {
+		t.Error("the node looks slow")
+	}
+}
+
 func TestDeadlineOfBatch(t *testing.T) {
 	pool, n := one(t, 1, hangs)
 	for i, got := range batch(pool, items(t, strings.Repeat("m ", 100)), 100*time.Millisecond) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +123,31 @@ func TestNodeThatIsAway(t *testing.T) {
 	})
 }
 
+// A kept connection that ends without an answer is no failure of the node, but the
+// request may have arrived all the same.
+func TestKeptConnectionThatEnded(t *testing.T) {
+	withDialers(t, func(t *testing.T, dialer upstream.Dialer) {
+		for safety, want := range map[chain.Safety]string{
+			chain.Safe: `answered "a m"`, chain.Write: "bad upstream", chain.Stateful: "bad upstream",
+		} {
+			var calls atomic.Int32
+			n := serve(t, func(c *net.TCPConn, body string) bool {
+				return calls.Add(1) != 2 && healthy("a")(c, body)
+			})
+			pool := upstream.NewPool([]*upstream.Endpoint{newEndpoint(t, dialer, "a", n.url, 0)})
+			if got := do(pool, safety, patience); got != `answered "a m"` {
+				t.Errorf("safety %d, first: %s", safety, got)
+			}
+			if got := do(pool, safety, patience); got != want {
+				t.Errorf("safety %d, second: %s, want %s", safety, got, want)
+			}
+			if got, want := len(n.seen()), map[bool]int{true: 3, false: 2}[safety == chain.Safe]; got != want {
+				t.Errorf("safety %d: %d requests, want %d", safety, got, want)
+			}
+		}
+	})
+}
+
 // A deadline is one for all attempts: who hangs is not followed by another.
 func TestDeadlineIsOne(t *testing.T) {
 	withDialers(t, func(t *testing.T, dialer upstream.Dialer) {
@@ -129,8 +155,11 @@ func TestDeadlineIsOne(t *testing.T) {
 		if got := do(pool, chain.Safe, 100*time.Millisecond); got != "timed out" {
 			t.Error(got)
 		}
-		if got := do(pool, chain.Safe, 0); got != "timed out" {
-			t.Errorf("no time left: %s", got)
+		var resp fasthttp.Response
+		now := time.Now()
+		r := forward.New(metrics.NewSet()).Call(now, now, pool, chain.Safe, []byte("1"), []byte(request), &resp)
+		if r.Outcome != forward.TimedOut || r.Upstream != nil {
+			t.Errorf("no time left: %s, asked %v", describe(&r), r.Upstream)
 		}
 		if len(a.seen()) != 1 || len(b.seen()) != 0 {
 			t.Errorf("%d requests to a and %d to b, want 1 and 0", len(a.seen()), len(b.seen()))

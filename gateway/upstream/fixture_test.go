@@ -158,22 +158,22 @@ func echo(_ *node, c *peer) {
 	}
 }
 
-// first sends raw to the first request of the node and echoes from then on.
-// Connections are closed as the client wishes.
+// first sends raw to the first request of the node. It says "again" on other
+// connections, and "same" on that one.
 func first(raw string) func(*node, *peer) {
 	return func(n *node, c *peer) {
-		if _, more := c.read(); !more {
-			return
-		}
-		if n.requests.Load() > 1 {
-			body := "again"
-			for more := true; more; body, more = c.read() {
-				c.send(ok(body))
+		answer := "again"
+		for {
+			if _, more := c.read(); !more {
+				return
 			}
-			return
+			if n.requests.Load() == 1 {
+				answer = "same"
+				c.send(raw)
+				continue
+			}
+			c.send(ok(answer))
 		}
-		c.send(raw)
-		c.ended()
 	}
 }
 

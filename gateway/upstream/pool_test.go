@@ -96,8 +96,10 @@ func TestPickAvoidsTheFull(t *testing.T) {
 	var calls sync.WaitGroup
 	calls.Go(func() { call(full, "slow") })
 	<-arrived
-	if counts := shares(pool, time.Now()); counts[full] != 0 {
-		t.Errorf("the endpoint with all connections in use was picked %d times of 3000", counts[full])
+	for _, order := range [][]*upstream.Endpoint{{full, failing}, {failing, full}} {
+		if counts := shares(upstream.NewPool(order), time.Now()); counts[full] != 0 {
+			t.Errorf("the endpoint with all connections in use was picked %d times of 3000", counts[full])
+		}
 	}
 	close(release)
 	calls.Wait()

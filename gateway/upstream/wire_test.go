@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,9 +66,12 @@ func TestRequestOnTheWire(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	withDialers(t, func(t *testing.T, dialer upstream.Dialer) {
+		var mu sync.Mutex
 		var remotes []string
 		resumed := 0
 		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
 			remotes = append(remotes, r.RemoteAddr)
 			if r.TLS.DidResume {
 				resumed++
@@ -88,6 +92,8 @@ func TestTLS(t *testing.T) {
 				t.Fatalf("answer of %d bytes, %v", len(got), f)
 			}
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if remotes[0] != remotes[1] || remotes[0] != remotes[2] {
 			t.Error("the connection was not kept")
 		}
@@ -109,7 +115,10 @@ func TestTLSRefusesOthers(t *testing.T) {
 		old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 		old.StartTLS()
 		defer old.Close()
-		plain := serve(t, func(_ *node, c *peer) { c.send("HTTP/1.1 400 Bad Request\r\n\r\n") })
+		plain := serve(t, func(_ *node, c *peer) {
+			c.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+			c.ended()
+		})
 		for name, url := range map[string]string{
 			"another name": "https://localhost:" + port,
 			"TLS 1.1":      old.URL,
@@ -120,6 +129,7 @@ func TestTLSRefusesOthers(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, f, upstream.NotSent)
 			}
 		}
+		plain.ended(t)
 	})
 }
 
