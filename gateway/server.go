@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/rs/zerolog"
@@ -47,6 +48,7 @@ type Server struct {
 	metrics  *metrics.Set
 	refused  map[*refusal]*metrics.Counter // those that no chain counts
 	snapshot atomic.Pointer[snapshot]
+	draining atomic.Bool
 	relays   sync.Pool
 
 	idBase, idCount atomic.Uint64
@@ -133,6 +135,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown stops listening and waits until the requests in flight are answered,
 // or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
 	if err := s.http.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("drain relay port: %w", err)
 	}
@@ -146,6 +149,9 @@ func (s *Server) bounds(*fasthttp.RequestHeader) fasthttp.RequestConfig {
 
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	if s.draining.Load() && closed(ctx.Conn()) {
+		return
+	}
 	r := s.relays.Get().(*relay)
 	r.begin(ctx)
 	switch {
@@ -164,6 +170,11 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	r.end()
 	s.relays.Put(r)
 }
+
+// closed reports whether this end has closed c. Shutdown closes connections that
+// wait for a request; one of them may have read a request by then, which must not
+// be counted because its answer goes nowhere.
+func closed(c net.Conn) bool { return c.SetReadDeadline(time.Time{}) != nil }
 
 // serveUnreadable answers what fasthttp could not read as a request; it closes
 // the connection afterwards.
