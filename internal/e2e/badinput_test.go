@@ -160,6 +160,7 @@ func (h *house) slowHeaders(token string) {
 	var wg sync.WaitGroup
 	for range 20 {
 		w := h.wire(h.t)
+		must(h.t, w.SetDeadline(time.Now().Add(patience/2)))
 		wg.Go(func() {
 			ended := make(chan struct{})
 			go func() {

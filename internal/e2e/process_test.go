@@ -121,8 +121,9 @@ func launch(t testing.TB, dir string, env []string, args ...string) *process {
 }
 
 // environment is that of the tests without what would configure the product.
+// Under the race detector a process sleeps for a second at its end unless told.
 func environment(more []string) []string {
-	var env []string
+	env := []string{"GORACE=atexit_sleep_ms=0"}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "POKTAI_") {
 			env = append(env, kv)
