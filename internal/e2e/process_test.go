@@ -60,16 +60,15 @@ func (o *output) look() (string, <-chan struct{}) {
 	return string(o.text), o.more
 }
 
-// await returns the first match of the pattern in what was written since mark,
-// once there is one.
-func (o *output) await(t testing.TB, mark int, pattern string) string {
+// await returns once what was written since mark has a match of the pattern.
+func (o *output) await(t testing.TB, mark int, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	end := time.After(patience)
 	for {
 		text, more := o.look()
-		if m := re.FindString(text[mark:]); m != "" {
-			return m
+		if re.MatchString(text[mark:]) {
+			return
 		}
 		select {
 		case <-more:
