@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,8 @@ type Server struct {
 	forward  *forward.Forwarder
 	recorder *meter.Recorder
 	metrics  *metrics.Set
+	log      zerolog.Logger
+	panics   *metrics.Counter
 	refused  map[*refusal]*metrics.Counter // those that no chain counts
 	snapshot atomic.Pointer[snapshot]
 	draining atomic.Bool
@@ -75,11 +78,12 @@ type Deps struct {
 
 // New returns a Server of the chains in table.
 func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
-	s := &Server{keys: deps.Keys, forward: deps.Forward, recorder: deps.Recorder, metrics: deps.Metrics}
+	s := &Server{keys: deps.Keys, forward: deps.Forward, recorder: deps.Recorder, metrics: deps.Metrics, log: deps.Log}
 	var seed [8]byte
 	rand.Read(seed[:])
 	s.idBase.Store(binary.LittleEndian.Uint64(seed[:]))
 	s.relays.New = func() any { return &relay{server: s} }
+	s.panics = deps.Metrics.GetOrCreateCounter("poktai_gateway_panics_total")
 	s.refused = make(map[*refusal]*metrics.Counter)
 	for name, r := range countedRefusals {
 		s.refused[r] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf(`poktai_gateway_refused_total{reason=%q}`, name))
@@ -154,6 +158,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	}
 	r := s.relays.Get().(*relay)
 	r.begin(ctx)
+	defer s.survive(r)
 	switch {
 	case ctx.IsPost():
 		if ref := r.relay(); ref != nil {
@@ -169,6 +174,21 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	}
 	r.end()
 	s.relays.Put(r)
+}
+
+// survive keeps a fault in the handling of one request from ending all others.
+// What was being done is not used again.
+func (s *Server) survive(r *relay) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	s.panics.Inc()
+	s.log.Error().Any("panic", fault).Bytes("stack", debug.Stack()).Msg("a request failed, this is a bug")
+	failed := &relay{server: s}
+	failed.begin(r.ctx)
+	failed.refuse(internalError)
+	failed.end()
 }
 
 // closed reports whether this end has closed c. Shutdown closes connections that
