@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -106,8 +105,6 @@ chains:
 	if r.code != 1 {
 		t.Errorf("exit code %d, want 1", r.code)
 	}
-	// A value that is not read is not checked either, so max_batch is what the
-	// file says although listn is unknown.
 	for _, want := range []string{
 		`bad.yaml:2:3: gateway.listn: `,
 		`bad.yaml:3:17: gateway.read_timeout: `,
@@ -203,8 +200,8 @@ func TestAddressInUse(t *testing.T) {
 		taken := map[string]string{"gateway.listen": h.relay, "private.listen": h.private, "devchain.listen": h.devnet}[setting]
 		name := "POKTAI_" + strings.ToUpper(strings.ReplaceAll(setting, ".", "_"))
 		r := execute(t, other.dir, []string{name + "=" + taken}, "up", "--config", other.config)
-		if want := fmt.Sprintf("%s: listen tcp %s", setting, taken); r.code != 1 || !strings.Contains(r.stderr, setting) || !strings.Contains(r.stderr, taken) {
-			t.Errorf("%s: exit code %d, want 1 and %q in\n%s", setting, r.code, want, r.stderr)
+		if r.code != 1 || !strings.Contains(r.stderr, setting+": ") || !strings.Contains(r.stderr, taken) {
+			t.Errorf("%s is taken: exit code %d, want 1, and both in\n%s", setting, r.code, r.stderr)
 		}
 	}
 	h.stop()

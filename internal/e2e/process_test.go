@@ -14,7 +14,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is long because
 // machines that run tests are busy; nothing waits for all of it but a failure.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // eventually asks until it is so.
 func eventually(t testing.TB, what string, so func() bool) {
@@ -28,6 +28,18 @@ func eventually(t testing.TB, what string, so func() bool) {
 		case <-end:
 			t.Fatalf("not within %v: %s", patience, what)
 		}
+	}
+}
+
+// within returns what comes.
+func within[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+		panic("unreachable")
 	}
 }
 
@@ -139,11 +151,7 @@ func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 // wait returns the exit code.
 func (p *process) wait(t testing.TB) int {
 	t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		t.Fatalf("the process did not end within %v", patience)
-	}
+	within(t, "the process ends", p.ended)
 	return p.code
 }
 

@@ -35,6 +35,8 @@ func TestRevokeUnderLoad(t *testing.T) {
 		givenUp atomic.Bool
 		workers sync.WaitGroup
 	)
+	defer workers.Wait()
+	defer givenUp.Store(true)
 	for i := range clients {
 		c := &clients[i]
 		workers.Go(func() {
@@ -69,11 +71,7 @@ func TestRevokeUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	select {
-	case <-loaded:
-	case <-time.After(patience):
-		t.Fatal("the clients got no answers")
-	}
+	within(t, "every client has answers", loaded)
 	h.cli("key", "revoke", k.ID)
 	revoked := time.Now()
 	defer time.AfterFunc(10*time.Second, func() { givenUp.Store(true) }).Stop()

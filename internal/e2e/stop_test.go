@@ -21,7 +21,6 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	h.start()
 	h.org("acme")
 	k := h.key("acme")
-	// Read by a client that is on a connection of its own, and one that is idle.
 	idle := h.wire(t)
 	if a := h.ask(idle, k.Token, "eth_blockNumber"); a.StatusCode != http.StatusOK {
 		t.Fatal(a.Status)
@@ -33,7 +32,7 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 		must(t, err)
 	}
 	for range wires {
-		<-node.arrived
+		within(t, "all calls are with the node", node.arrived)
 	}
 
 	h.signal(syscall.SIGTERM)
@@ -105,7 +104,7 @@ func TestStopUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	<-loaded
+	within(t, "every client has answers", loaded)
 	h.stop()
 	workers.Wait()
 	groups, _ := h.usage("acme", "status")
