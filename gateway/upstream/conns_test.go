@@ -144,6 +144,30 @@ func TestSilentEndOfKeptConnection(t *testing.T) {
 	}
 }
 
+// Half an answer is a sign that the request arrived.
+func TestHalfAnAnswerOnKeptConnection(t *testing.T) {
+	withDialers(t, func(t *testing.T, dialer upstream.Dialer) {
+		n := serve(t, func(n *node, c *peer) {
+			for {
+				body, more := c.read()
+				if !more {
+					return
+				}
+				if n.requests.Load() == 2 {
+					c.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+					return
+				}
+				c.send(ok(body))
+			}
+		})
+		e := newEndpoint(t, dialer, n.url)
+		call(e, "first")
+		if _, f := call(e, "second"); f != upstream.Cut || n.requests.Load() != 2 {
+			t.Errorf("%v after %d requests, want %v after 2", f, n.requests.Load(), upstream.Cut)
+		}
+	})
+}
+
 // Only a kept connection may have been closed before the request came.
 func TestSilentEndOfNewConnection(t *testing.T) {
 	withDialers(t, func(t *testing.T, dialer upstream.Dialer) {
