@@ -76,11 +76,11 @@ func (r *relay) refuse(ref *refusal) {
 	}
 }
 
-// retryAfter is how long a refused client should wait: until the limit that
-// refused it gives way, or a second where nobody knows.
+// retryAfter is how long a refused client should wait, in whole milliseconds:
+// until the limit that refused it gives way, or a second where nobody knows.
 func (r *relay) retryAfter() time.Duration {
 	if wait := max(r.admit.Calls.RetryAfter, r.admit.CU.RetryAfter); wait > 0 {
-		return max(wait, time.Millisecond)
+		return (wait + time.Millisecond - 1).Truncate(time.Millisecond) // up: no earlier than it helps
 	}
 	return time.Second
 }

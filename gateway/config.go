@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pokt.ai/gateway/allow"
+	"pokt.ai/internal/tcp"
 )
 
 // Config is the configuration of the edge.
@@ -92,6 +93,11 @@ func (c Config) Validate(report func(key, message string)) {
 	if c.DrainTimeout < 0 {
 		report("drain_timeout", "must not be negative")
 	}
+}
+
+// Timeouts are those of the connections to serve.
+func (c Config) Timeouts() tcp.Timeouts {
+	return tcp.Timeouts{Request: c.ReadTimeout, Idle: c.IdleTimeout, Write: c.RequestTimeout}
 }
 
 func (c Config) trusted() ([]netip.Prefix, error) {

@@ -46,7 +46,7 @@ func fixedNode(t testing.TB) string {
 	return "http://" + ln.Addr().String()
 }
 
-// client sends one request again and again over one connection, and allocates
+// client sends ethCall again and again over one connection, and allocates
 // nothing.
 type client struct {
 	t       testing.TB
@@ -59,7 +59,7 @@ type client struct {
 // mostly429 lets through the one call a second that the slowest limit admits.
 const mostly429 = 0
 
-func (e *edge) client(path, body string, status int) *client {
+func (e *edge) client(path string, status int) *client {
 	c := e.rawConn()
 	prefix := "HTTP/1.1 "
 	if status != mostly429 {
@@ -67,7 +67,7 @@ func (e *edge) client(path, body string, status int) *client {
 	}
 	return &client{
 		t: e.t, conn: c, r: bufio.NewReader(c),
-		request: fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body),
+		request: fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(ethCall), ethCall),
 		status:  []byte(prefix),
 	}
 }
@@ -121,9 +121,9 @@ func TestCallsAllocateNothing(t *testing.T) {
 		name   string
 		client *client
 	}{
-		{"answered", e.client("/v1/eth/"+full, ethCall, 200)},
-		{"rate limited", e.client("/v1/eth/"+spent, ethCall, mostly429)},
-		{"malformed key", e.client("/v1/eth/nonsense", ethCall, 401)},
+		{"answered", e.client("/v1/eth/"+full, 200)},
+		{"rate limited", e.client("/v1/eth/"+spent, mostly429)},
+		{"malformed key", e.client("/v1/eth/nonsense", 401)},
 	} {
 		for range 100 {
 			test.client.roundTrip() // warm pools and connections
@@ -144,7 +144,7 @@ func BenchmarkRelay(b *testing.B) {
 		status     int
 	}{{"answered", "/v1/eth/" + full, 200}, {"rate limited", "/v1/eth/" + spent, mostly429}, {"malformed key", "/v1/eth/nonsense", 401}} {
 		b.Run(test.name, func(b *testing.B) {
-			c := e.client(test.path, ethCall, test.status)
+			c := e.client(test.path, test.status)
 			c.roundTrip()
 			b.ReportAllocs()
 			for b.Loop() {

@@ -53,9 +53,13 @@ type accounts struct {
 	grants map[account.Hash]account.Grant
 	used   int64
 	down   bool
+	asked  chan struct{} // if not nil, told of every look-up before it is made
 }
 
 func (a *accounts) GrantByHash(_ context.Context, h account.Hash) (account.Grant, error) {
+	if a.asked != nil {
+		a.asked <- struct{}{}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.down {
@@ -114,6 +118,7 @@ func newEdge(t testing.TB, node string, adjust ...func(*gateway.Config)) *edge {
 	check()
 	ln, err := loop.Listen(t.Context(), "127.0.0.1:0")
 	check()
+	ln.Timeouts = cfg.Timeouts()
 	done := make(chan error, 1)
 	go func() { done <- e.server.Serve(ln) }()
 	t.Cleanup(func() {

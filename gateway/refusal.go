@@ -52,11 +52,12 @@ var (
 	overBurst   = &refusal{400, jsonrpc.CodeInvalidRequest, "this request costs more at once than the rate limit ever allows: split the batch", meter.RateLimited, false}
 	quotaUsedUp = &refusal{402, codeQuota, "the monthly quota of compute units is used up", meter.QuotaExceeded, false}
 
-	spoolFull   = &refusal{503, jsonrpc.CodeInternal, "usage cannot be recorded at the moment", meter.Unavailable, true}
-	noUpstream  = &refusal{503, jsonrpc.CodeInternal, "no upstream is available for this chain", meter.NoUpstream, true}
-	timedOut    = &refusal{504, codeTimeout, "upstream did not answer in time", meter.UpstreamTimeout, false}
-	badUpstream = &refusal{502, jsonrpc.CodeInternal, "upstream gave no valid answer", meter.BadUpstream, false}
-	tooLarge    = &refusal{502, codeTooLarge, "the answer is larger than this gateway passes on", meter.BadUpstream, false}
+	spoolFull     = &refusal{503, jsonrpc.CodeInternal, "usage cannot be recorded at the moment", meter.Unavailable, true}
+	noUpstream    = &refusal{503, jsonrpc.CodeInternal, "no upstream is available for this chain", meter.NoUpstream, true}
+	timedOut      = &refusal{504, codeTimeout, "upstream did not answer in time", meter.UpstreamTimeout, false}
+	badUpstream   = &refusal{502, jsonrpc.CodeInternal, "upstream gave no valid answer", meter.BadUpstream, false}
+	internalError = &refusal{500, jsonrpc.CodeInternal, "internal error", meter.Unavailable, false}
+	tooLarge      = &refusal{502, codeTooLarge, "the answer is larger than this gateway passes on", meter.BadUpstream, false}
 )
 
 // countedRefusals are those that happen before chain and key are known, and so

@@ -111,7 +111,7 @@ func (r *relay) identify(token []byte) *refusal {
 	if len(token) == 0 {
 		return keyMissing
 	}
-	g, err := r.server.keys.Lookup(r.ctx, token, r.now)
+	g, err := r.server.keys.Lookup(accepted{r.ctx}, token, r.now)
 	if err != nil {
 		switch {
 		case errors.Is(err, keys.ErrMalformed):
@@ -132,6 +132,13 @@ func (r *relay) identify(token []byte) *refusal {
 	}
 	return nil
 }
+
+// accepted is the context of a request that is to be answered also if the server
+// begins to stop meanwhile: fasthttp's own ends then.
+type accepted struct{ *fasthttp.RequestCtx }
+
+func (accepted) Done() <-chan struct{} { return nil }
+func (accepted) Err() error            { return nil }
 
 func headerToken(h *fasthttp.RequestHeader) []byte {
 	if token := h.Peek("X-API-Key"); len(token) > 0 {

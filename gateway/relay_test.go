@@ -66,6 +66,10 @@ func TestNodeSeesOnlyWhatWasPriced(t *testing.T) {
 	for name, values := range headers[0] {
 		switch name {
 		case "Content-Type", "Content-Length":
+		case "User-Agent":
+			if values[0] != "poktai" {
+				t.Errorf("the node was told who the client is: %s", values)
+			}
 		default:
 			t.Errorf("the node was sent the header %s: %s", name, values)
 		}

@@ -15,8 +15,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/rs/zerolog"
@@ -45,8 +47,11 @@ type Server struct {
 	forward  *forward.Forwarder
 	recorder *meter.Recorder
 	metrics  *metrics.Set
+	log      zerolog.Logger
+	panics   *metrics.Counter
 	refused  map[*refusal]*metrics.Counter // those that no chain counts
 	snapshot atomic.Pointer[snapshot]
+	draining atomic.Bool
 	relays   sync.Pool
 
 	idBase, idCount atomic.Uint64
@@ -73,11 +78,12 @@ type Deps struct {
 
 // New returns a Server of the chains in table.
 func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
-	s := &Server{keys: deps.Keys, forward: deps.Forward, recorder: deps.Recorder, metrics: deps.Metrics}
+	s := &Server{keys: deps.Keys, forward: deps.Forward, recorder: deps.Recorder, metrics: deps.Metrics, log: deps.Log}
 	var seed [8]byte
 	rand.Read(seed[:])
 	s.idBase.Store(binary.LittleEndian.Uint64(seed[:]))
 	s.relays.New = func() any { return &relay{server: s} }
+	s.panics = deps.Metrics.GetOrCreateCounter("poktai_gateway_panics_total")
 	s.refused = make(map[*refusal]*metrics.Counter)
 	for name, r := range countedRefusals {
 		s.refused[r] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf(`poktai_gateway_refused_total{reason=%q}`, name))
@@ -90,9 +96,6 @@ func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
 		ErrorHandler:                 s.serveUnreadable,
 		HeaderReceived:               s.bounds,
 		Logger:                       quiet{deps.Log},
-		ReadTimeout:                  cfg.ReadTimeout,
-		WriteTimeout:                 cfg.RequestTimeout,
-		IdleTimeout:                  cfg.IdleTimeout,
 		ReadBufferSize:               cfg.MaxHeaderBytes,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -124,7 +127,8 @@ func (s *Server) Reload(cfg Config, table *chain.Table) error {
 	return nil
 }
 
-// Serve answers the connections of ln until Shutdown.
+// Serve answers the connections of ln until Shutdown. Their time-outs are the
+// listener's: see Config.Timeouts.
 func (s *Server) Serve(ln net.Listener) error {
 	if err := s.http.Serve(ln); err != nil {
 		return fmt.Errorf("serve relay port: %w", err)
@@ -135,6 +139,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown stops listening and waits until the requests in flight are answered,
 // or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
 	if err := s.http.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("drain relay port: %w", err)
 	}
@@ -148,8 +153,12 @@ func (s *Server) bounds(*fasthttp.RequestHeader) fasthttp.RequestConfig {
 
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	if s.draining.Load() && closed(ctx.Conn()) {
+		return
+	}
 	r := s.relays.Get().(*relay)
 	r.begin(ctx)
+	defer s.survive(r)
 	switch {
 	case ctx.IsPost():
 		if ref := r.relay(); ref != nil {
@@ -160,12 +169,32 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	case ctx.IsGet(), ctx.IsHead():
 		r.describe()
 	default:
-		ctx.Response.Header.Set("Allow", "POST, GET, OPTIONS")
 		r.refuse(notPost)
+		ctx.Response.Header.Set("Allow", "POST, GET, OPTIONS")
 	}
 	r.end()
 	s.relays.Put(r)
 }
+
+// survive keeps a fault in the handling of one request from ending all others.
+// What was being done is not used again.
+func (s *Server) survive(r *relay) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	s.panics.Inc()
+	s.log.Error().Any("panic", fault).Bytes("stack", debug.Stack()).Msg("a request failed, this is a bug")
+	failed := &relay{server: s}
+	failed.begin(r.ctx)
+	failed.refuse(internalError)
+	failed.end()
+}
+
+// closed reports whether this end has closed c. Shutdown closes connections that
+// wait for a request; one of them may have read a request by then, which must not
+// be counted because its answer goes nowhere.
+func closed(c net.Conn) bool { return c.SetReadDeadline(time.Time{}) != nil }
 
 // serveUnreadable answers what fasthttp could not read as a request; it closes
 // the connection afterwards.

@@ -65,18 +65,19 @@ func runUp(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	u.parts = run.New(u.log)
+	cfg := u.cfg // what u.cfg is belongs to the reload, once that has started
 	if err := u.start(ctx); err != nil {
 		return errors.Join(err, u.parts.Stop(ctx, stopTimeout))
 	}
-	u.log.Info().Str("version", version).Str("relay", u.cfg.Gateway.Listen).Str("private", u.cfg.Private.Listen).
-		Int("chains", len(u.cfg.Chains)).Msg("ready")
-	return u.parts.Wait(ctx, u.cfg.Gateway.DrainTimeout+stopTimeout)
+	u.log.Info().Str("version", version).Str("relay", cfg.Gateway.Listen).Str("private", cfg.Private.Listen).
+		Int("chains", len(cfg.Chains)).Msg("ready")
+	return u.parts.Wait(ctx, cfg.Gateway.DrainTimeout+stopTimeout)
 }
 
 // start starts the parts in an order in which each finds those it needs.
 func (u *up) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		u.startStore, u.startMeter, u.startKeys, u.startDevchain, u.startGateway, u.startReload, u.startPrivate, u.greet,
+		u.startStore, u.startMeter, u.startKeys, u.startPrivate, u.startDevchain, u.startGateway, u.greet, u.startReload, u.markReady,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -173,10 +174,7 @@ func (u *up) startKeys(ctx context.Context) error {
 	return nil
 }
 
-func applyChange(cache interface {
-	Changed(account.Hash)
-	ChangedAll()
-}, c store.Change) {
+func applyChange(cache *gateway.Keys, c store.Change) {
 	switch c.Kind {
 	case store.KeyChanged:
 		cache.Changed(c.Hash)
@@ -213,6 +211,7 @@ func (u *up) startGateway(ctx context.Context) error {
 		Label:            func(name string) uint16 { return uint16(u.recorder.Intern(name)) },
 		MaxResponseBytes: u.cfg.Gateway.MaxResponseBytes,
 		Metrics:          u.metrics,
+		Log:              u.log,
 	})
 	u.parts.Started("upstreams", func(context.Context) error { u.pools.Close(); return nil })
 	table, err := u.table(u.cfg)
@@ -230,6 +229,7 @@ func (u *up) startGateway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
+	ln.Timeouts = u.cfg.Gateway.Timeouts()
 	u.parts.Serve("relay port", func() error { return u.server.Serve(ln) }, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, u.cfg.Gateway.DrainTimeout)
 		defer cancel()
@@ -238,6 +238,8 @@ func (u *up) startGateway(ctx context.Context) error {
 	return nil
 }
 
+// startPrivate comes before the relay port, so that it is stopped after it: those
+// who send clients here, and those who watch, can see it drain.
 func (u *up) startPrivate(ctx context.Context) error {
 	u.private = obs.NewPrivate(u.metrics, u.ready...)
 	ln, err := listen(ctx, "private.listen", u.cfg.Private.Listen)
@@ -245,7 +247,12 @@ func (u *up) startPrivate(ctx context.Context) error {
 		return err
 	}
 	u.parts.Serve("private port", func() error { return u.private.Serve(ln) }, func(context.Context) error { return u.private.Close() })
-	// Stopped before all else, so that whoever sends clients here sees it.
+	return nil
+}
+
+// markReady is the last step of the start, undone as the first of the stop.
+func (u *up) markReady(context.Context) error {
+	u.private.Started()
 	u.parts.Started("readiness", func(context.Context) error { u.private.Drain(); return nil })
 	return nil
 }

@@ -62,18 +62,13 @@ func (c Configs) Validate(report func(key, message string)) {
 		}
 		seen := make(map[string]bool)
 		for i, u := range cfg.Upstreams {
-			if seen[u.Name] {
+			if seen[u.Name] && u.Name != "" {
 				report(fmt.Sprintf("%s.upstreams[%d].name", name, i), fmt.Sprintf("%q is used twice in this chain", u.Name))
 			}
 			seen[u.Name] = true
 		}
-		for kind, list := range map[string][]string{"allow": cfg.Methods.Allow, "deny": cfg.Methods.Deny} {
-			for i, pattern := range list {
-				if err := checkPattern(pattern); err != nil {
-					report(fmt.Sprintf("%s.methods.%s[%d]", name, kind, i), err.Error())
-				}
-			}
-		}
+		checkPatterns(name+".methods.allow", cfg.Methods.Allow, report)
+		checkPatterns(name+".methods.deny", cfg.Methods.Deny, report)
 	}
 }
 

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -18,16 +19,17 @@ type Method struct {
 // Methods holds the methods of one chain. It is safe for concurrent use.
 type Methods struct {
 	known map[string]*Method // written once
+	rules rules
 
 	// Methods that the price table does not list are priced alike. They keep
 	// their own names in usage, but not without bound: names are the clients'.
-	rules    rules
 	label    func(name string) uint16
 	fallback Price
-	unlisted sync.Map // name -> *Method
-	count    atomic.Int32
 	other    *Method // for the names past maxUnlisted
 	denied   *Method // the same, denied
+
+	mu       sync.Mutex // for changes of unlisted
+	unlisted atomic.Pointer[map[string]*Method]
 }
 
 const (
@@ -46,7 +48,7 @@ type MethodRules struct {
 
 type rules struct{ allow, deny patterns }
 
-func (r rules) denies(name string) bool {
+func (r rules) denies(name []byte) bool {
 	return r.deny.match(name) || (!r.allow.empty() && !r.allow.match(name))
 }
 
@@ -58,10 +60,11 @@ func newMethods(prices KindPrices, mr MethodRules, label func(string) uint16) *M
 		fallback: prices.Default,
 	}
 	for name, p := range prices.Methods {
-		m.known[name] = newMethod(name, label(name), p, m.rules.denies(name))
+		m.known[name] = newMethod(name, label(name), p, m.rules.denies([]byte(name)))
 	}
 	m.other = newMethod(otherName, label(otherName), m.fallback, false)
 	m.denied = newMethod(otherName, label(otherName), m.fallback, true)
+	m.unlisted.Store(&map[string]*Method{})
 	return m
 }
 
@@ -78,37 +81,49 @@ func (m *Methods) Lookup(name []byte) *Method {
 	if method, ok := m.known[string(name)]; ok {
 		return method
 	}
-	return m.lookupUnlisted(string(name))
+	unlisted := *m.unlisted.Load()
+	if method, ok := unlisted[string(name)]; ok {
+		return method
+	}
+	if len(unlisted) < maxUnlisted && plainName(name) {
+		if method := m.add(string(name)); method != nil {
+			return method
+		}
+	}
+	if m.rules.denies(name) {
+		return m.denied
+	}
+	return m.other
 }
 
-func (m *Methods) lookupUnlisted(name string) *Method {
-	if method, ok := m.unlisted.Load(name); ok {
-		return method.(*Method)
+// add makes the method of a name that is not listed, or returns nil if there are
+// enough. It does so in a copy of the map, so that Lookup takes no lock.
+func (m *Methods) add(name string) *Method {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	unlisted := *m.unlisted.Load()
+	if method, ok := unlisted[name]; ok {
+		return method
 	}
-	denied := m.rules.denies(name)
-	if !plainName(name) || m.count.Load() >= maxUnlisted {
-		if denied {
-			return m.denied
-		}
-		return m.other
+	if len(unlisted) >= maxUnlisted {
+		return nil
 	}
-	m.count.Add(1)
-	method, _ := m.unlisted.LoadOrStore(name, newMethod(name, m.label(name), m.fallback, denied))
-	return method.(*Method)
+	method := newMethod(name, m.label(name), m.fallback, m.rules.denies([]byte(name)))
+	unlisted = maps.Clone(unlisted)
+	unlisted[name] = method
+	m.unlisted.Store(&unlisted)
+	return method
 }
 
 // plainName reports whether name looks like a method and not like an attempt to
 // write into somebody's report.
-func plainName(name string) bool {
-	if len(name) > 64 {
-		return false
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
+func plainName(name []byte) bool {
+	for _, c := range name {
+		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '.':
 		default:
 			return false
 		}
 	}
-	return true
+	return len(name) > 0 && len(name) <= 64
 }

@@ -44,9 +44,14 @@ func (p *Prices) Validate(report func(key, message string)) {
 		report("kinds", "is missing")
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Kinds)) {
-		for i, pattern := range p.Kinds[kind].Deny {
-			if err := checkPattern(pattern); err != nil {
-				report(fmt.Sprintf("kinds.%s.deny[%d]", kind, i), err.Error())
+		prices, key := p.Kinds[kind], "kinds."+kind
+		if prices.Default.CU == 0 {
+			report(key+".default", "has no cu: every method that is not listed would be free")
+		}
+		checkPatterns(key+".deny", prices.Deny, report)
+		for _, name := range slices.Sorted(maps.Keys(prices.Methods)) {
+			if !plainName([]byte(name)) {
+				report(key+".methods", fmt.Sprintf("%q is not the name of a method", name))
 			}
 		}
 	}
@@ -97,12 +102,12 @@ func compilePatterns(lists ...[]string) patterns {
 	return p
 }
 
-func (p patterns) match(name string) bool {
-	if p.exact[name] {
+func (p patterns) match(name []byte) bool {
+	if p.exact[string(name)] {
 		return true
 	}
 	for _, prefix := range p.prefixes {
-		if strings.HasPrefix(name, prefix) {
+		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
 			return true
 		}
 	}
@@ -111,12 +116,14 @@ func (p patterns) match(name string) bool {
 
 func (p patterns) empty() bool { return len(p.exact) == 0 && len(p.prefixes) == 0 }
 
-func checkPattern(s string) error {
-	if s == "" {
-		return fmt.Errorf("is empty")
+func checkPatterns(key string, list []string, report func(key, message string)) {
+	for i, s := range list {
+		key := fmt.Sprintf("%s[%d]", key, i)
+		switch {
+		case s == "":
+			report(key, "is empty")
+		case strings.Contains(strings.TrimSuffix(s, "*"), "*"):
+			report(key, "may have * at its end only")
+		}
 	}
-	if strings.Contains(strings.TrimSuffix(s, "*"), "*") {
-		return fmt.Errorf("may have * at its end only")
-	}
-	return nil
 }

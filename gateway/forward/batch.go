@@ -19,6 +19,9 @@ type Item struct {
 	Result  Result // set by Batch
 }
 
+// maxParts bounds how many parts of one batch are under way at once.
+const maxParts = 16
+
 // Batch sends items in as few batches as the upstreams take, and sets the Result
 // of each. Ids are replaced by positions on the way, so that neither equal ids
 // nor a node's order can mix up answers. Calls that are not safe to repeat are
@@ -26,113 +29,169 @@ type Item struct {
 //
 // The answers are spans of the returned responses: release them when done.
 func (f *Forwarder) Batch(now, deadline time.Time, pool *upstream.Pool, items []Item) []*fasthttp.Response {
-	parts := split(items, maxBatch(pool))
-	responses := make([]*fasthttp.Response, len(parts))
-	for i := range responses {
-		responses[i] = fasthttp.AcquireResponse()
-	}
-	var wg sync.WaitGroup
-	for i, part := range parts[1:] {
-		wg.Go(func() { f.part(now, deadline, pool, part, responses[i+1]) })
-	}
-	f.part(now, deadline, pool, parts[0], responses[0])
-	wg.Wait()
-	return responses
-}
-
-// maxBatch is the largest batch that every upstream of the pool takes: the
-// parts are made before it is known who gets them.
-func maxBatch(pool *upstream.Pool) int {
-	n := 1
-	for i, e := range pool.Endpoints() {
-		if i == 0 || e.MaxBatch < n {
-			n = e.MaxBatch
-		}
-	}
-	return n
-}
-
-func split(items []Item, size int) [][]*Item {
-	var parts [][]*Item
+	b := batch{forward: f, pool: pool, deadline: deadline}
 	var safe []*Item
 	for i := range items {
 		item := &items[i]
-		if item.Safety != chain.Safe {
-			parts = append(parts, []*Item{item})
-			continue
-		}
-		if safe = append(safe, item); len(safe) == size {
-			parts = append(parts, safe)
-			safe = nil
+		item.Result = Result{Outcome: NoUpstream, End: now}
+		if item.Safety == chain.Safe {
+			safe = append(safe, item)
+		} else {
+			b.todo = append(b.todo, &part{items: []*Item{item}, last: item.Result})
 		}
 	}
 	if len(safe) > 0 {
-		parts = append(parts, safe)
+		b.todo = append(b.todo, &part{items: safe, last: Result{Outcome: NoUpstream, End: now}})
 	}
-	return parts
+	b.workers = 1
+	b.work()
+	b.running.Wait()
+	return b.responses
 }
 
-func (f *Forwarder) part(now, deadline time.Time, pool *upstream.Pool, items []*Item, resp *fasthttp.Response) {
-	if len(items) == 1 {
-		item := items[0]
-		var id []byte
-		if item.Request.ID != nil {
-			id = []byte("0")
+// batch is a batch under way.
+type batch struct {
+	forward  *Forwarder
+	pool     *upstream.Pool
+	deadline time.Time
+	running  sync.WaitGroup
+
+	mu        sync.Mutex
+	todo      []*part
+	workers   int
+	responses []*fasthttp.Response
+}
+
+// part is some calls of a batch that are sent together: either all of them are
+// safe to repeat, or there is only one.
+type part struct {
+	items []*Item
+	last  Result // of all of them; it says who is not asked again
+}
+
+// work sends parts until there are none left. Parts that come back are sent by
+// the worker that brought them, if by no other.
+func (b *batch) work() {
+	for {
+		p, e, resp := b.take()
+		if p == nil {
+			return
 		}
-		body := jsonrpc.AppendRequest(nil, id, item.Request)
-		item.Result = f.Call(now, deadline, pool, item.Safety, id, body, resp)
-		return
+		if e != nil && b.send(p, e, resp) {
+			b.mu.Lock()
+			b.todo = append(b.todo, p)
+			b.mu.Unlock()
+		}
 	}
-	var body []byte
-	calls := 0
-	for i, item := range items {
-		sep := byte(',')
-		if i == 0 {
-			sep = '['
+}
+
+// take returns the next part, cut to what the upstream that shall have it takes,
+// and a response to read into; or a part and no upstream if there is none for it,
+// or no part if there are none left. It starts another worker if more are.
+func (b *batch) take() (*part, *upstream.Endpoint, *fasthttp.Response) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.todo) == 0 {
+		b.workers--
+		return nil, nil, nil
+	}
+	p := b.todo[0]
+	p.last.End = time.Now() // it may have waited
+	e := next(b.pool, p.items[0].Safety, &p.last)
+	if e == nil || len(p.items) <= e.MaxBatch {
+		b.todo = b.todo[1:]
+	} else {
+		rest := &part{items: p.items[e.MaxBatch:], last: p.last}
+		p.items, b.todo[0] = p.items[:e.MaxBatch], rest
+	}
+	if len(b.todo) > 0 && b.workers < maxParts {
+		b.workers++
+		b.running.Go(b.work)
+	}
+	if e == nil {
+		return p, nil, nil
+	}
+	resp := fasthttp.AcquireResponse()
+	b.responses = append(b.responses, resp)
+	return p, e, resp
+}
+
+// send asks e, and reports whether p is to be sent once more.
+func (b *batch) send(p *part, e *upstream.Endpoint, resp *fasthttp.Response) (again bool) {
+	body := appendPart(p.items)
+	answers := make([]jsonrpc.Response, len(p.items))
+	read := func(body []byte, errorsOnly bool) upstream.Failure {
+		if len(p.items) == 1 {
+			return readAnswer(position(p.items, 0), body, errorsOnly, &answers[0])
 		}
-		body = append(body, sep)
-		var id []byte
+		return readAnswers(p.items, body, errorsOnly, answers)
+	}
+	again = b.forward.ask(e, b.deadline, p.items[0].Safety, body, resp, &p.last, read)
+	for i, item := range p.items {
+		item.Result = p.last
+		if p.last.Outcome == Answered {
+			item.Result.settle(&answers[i])
+		}
+	}
+	return again
+}
+
+// position is the id that the item at i is sent with, nil for a notification.
+func position(items []*Item, i int) []byte {
+	if items[i].Request.ID == nil {
+		return nil
+	}
+	return strconv.AppendInt(nil, int64(i), 10)
+}
+
+// appendPart returns the message of one item, or the batch of several.
+func appendPart(items []*Item) []byte {
+	size := 2
+	for _, item := range items {
+		size += len(item.Request.Raw) + len(`{"jsonrpc":"2.0","id":1000,"method":"","params":},`)
+	}
+	body := make([]byte, 0, size)
+	if len(items) == 1 {
+		return jsonrpc.AppendRequest(body, position(items, 0), items[0].Request)
+	}
+	body = append(body, '[')
+	for i, item := range items {
+		body = jsonrpc.AppendRequest(body, position(items, i), item.Request)
+		body = append(body, ',')
+	}
+	body[len(body)-1] = ']'
+	return body
+}
+
+// readAnswers puts the answers of body at their positions. There must be exactly
+// one for each call. One error for all of them is how nodes refuse a batch: not in
+// an array as the specification has it, or in one, as geth does.
+func readAnswers(items []*Item, body []byte, errorsOnly bool, answers []jsonrpc.Response) upstream.Failure {
+	calls := 0
+	for _, item := range items {
 		if item.Request.ID != nil {
-			id = strconv.AppendInt(nil, int64(i), 10)
 			calls++
 		}
-		body = jsonrpc.AppendRequest(body, id, item.Request)
 	}
-	body = append(body, ']')
-
-	answers := make([]*jsonrpc.Response, len(items))
-	r := f.send(now, deadline, pool, chain.Safe, body, resp, func(body []byte) bool {
-		return match(body, answers, calls)
-	})
-	for i, item := range items {
-		item.Result = r
-		if r.Outcome != Answered || item.Request.ID == nil {
-			continue
-		}
-		item.Result.Answer = *answers[i]
-		if answers[i].Error != nil {
-			item.Result.Outcome = RPCError
-		}
+	if calls == 0 && !errorsOnly {
+		return upstream.None
 	}
-}
-
-// match puts the answers of body at their positions, and reports whether there
-// is exactly one for each call.
-func match(body []byte, answers []*jsonrpc.Response, calls int) bool {
-	if calls == 0 {
-		return true
+	list, array, err := jsonrpc.ScanResponses(body, make([]jsonrpc.Response, 0, calls))
+	switch {
+	case err != nil:
+		return upstream.BadAnswer
+	case len(list) == 1 && list[0].Error != nil && (!array || calls > 1):
+		return upstream.Unfit
+	case !array || errorsOnly || len(list) != calls:
+		return upstream.BadAnswer
 	}
 	clear(answers)
-	list, batch, err := jsonrpc.ScanResponses(body, make([]jsonrpc.Response, 0, calls))
-	if err != nil || !batch || len(list) != calls {
-		return false
-	}
 	for i := range list {
 		at, err := strconv.Atoi(string(list[i].ID))
-		if err != nil || at < 0 || at >= len(answers) || answers[at] != nil {
-			return false
+		if err != nil || at < 0 || at >= len(items) || items[at].Request.ID == nil || answers[at].ID != nil {
+			return upstream.BadAnswer
 		}
-		answers[at] = &list[i]
+		answers[at] = list[i]
 	}
-	return true
+	return upstream.None
 }

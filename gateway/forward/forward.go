@@ -23,7 +23,7 @@ type Outcome uint8
 const (
 	Answered    Outcome = iota + 1 // the node gave a result
 	RPCError                       // the node gave a JSON-RPC error
-	NoUpstream                     // none works, or none takes more
+	NoUpstream                     // none could be reached, or none takes more
 	TimedOut                       // no answer by the deadline
 	TooLarge                       // the answer is larger than allowed
 	BadUpstream                    // cut off, or answered with something else than JSON-RPC
@@ -48,129 +48,83 @@ func New(set *metrics.Set) *Forwarder {
 	return &Forwarder{retries: set.GetOrCreateCounter("poktai_forward_retries_total")}
 }
 
-// attempts is how often a call is sent at most, each time to another upstream.
-const attempts = 2
-
 // Call sends one message, whose id is given as raw JSON (nil: a notification).
 // The HTTP response is read into resp and belongs to the caller.
 func (f *Forwarder) Call(now, deadline time.Time, pool *upstream.Pool, safety chain.Safety, id, body []byte, resp *fasthttp.Response) Result {
-	var answer jsonrpc.Response
-	r := f.send(now, deadline, pool, safety, body, resp, func(body []byte) bool {
-		if id == nil {
-			return true // nodes answer notifications with anything or nothing
-		}
-		var err error
-		answer, err = jsonrpc.ScanResponse(body)
-		return err == nil && sameID(id, &answer)
-	})
-	r.Answer = answer
-	if r.Outcome == Answered && answer.Error != nil {
-		r.Outcome = RPCError
-	}
-	return r
-}
-
-// send makes the attempts. understood reports whether a body is an answer.
-func (f *Forwarder) send(now, deadline time.Time, pool *upstream.Pool, safety chain.Safety, body []byte, resp *fasthttp.Response, understood func(body []byte) bool) Result {
 	r := Result{Outcome: NoUpstream, End: now}
-	for attempt := range attempts {
-		var e *upstream.Endpoint
-		if safety == chain.Stateful {
-			e = pool.First(r.End)
-		} else {
-			e = pool.Pick(r.End, r.Upstream)
-		}
+	for {
+		e := next(pool, safety, &r)
 		if e == nil {
 			return r
 		}
-		if attempt > 0 {
-			f.retries.Inc()
-			r.Retried = true
+		var answer jsonrpc.Response
+		again := f.ask(e, deadline, safety, body, resp, &r, func(body []byte, errorsOnly bool) upstream.Failure {
+			return readAnswer(id, body, errorsOnly, &answer)
+		})
+		if r.Outcome == Answered {
+			r.settle(&answer)
 		}
-		start := r.End
-		err := e.Call(start, deadline, body, safety == chain.Safe, resp)
-		r.Upstream, r.End = e, time.Now()
-		v := judge(err, resp, understood)
-		switch v {
-		case answered:
-			e.Succeeded(r.End.Sub(start))
-		case busy, tooLarge: // no fault of the node
-		default:
-			e.Failed(r.End)
-		}
-		r.Outcome = v.outcome()
-		if !v.again(safety) || !r.End.Before(deadline) {
+		if !again {
 			return r
 		}
 	}
-	return r
 }
 
-// verdict is what came of one attempt.
-type verdict uint8
-
-const (
-	answered  verdict = iota
-	notSent           // the node has seen nothing
-	busy              // all its connections are in use
-	throttled         // the node refused to act
-	ambiguous         // the node may have acted
-	timedOut
-	tooLarge
-)
-
-func judge(err *upstream.Error, resp *fasthttp.Response, understood func([]byte) bool) verdict {
-	if err != nil {
-		switch err.Failure {
-		case upstream.NotSent:
-			return notSent
-		case upstream.Busy:
-			return busy
-		case upstream.TimedOut:
-			return timedOut
-		case upstream.TooLarge:
-			return tooLarge
-		case upstream.NoAnswer:
-		}
-		return ambiguous
+// next returns the upstream to ask after what r says happened, or nil.
+func next(pool *upstream.Pool, safety chain.Safety, r *Result) *upstream.Endpoint {
+	if safety == chain.Stateful {
+		return pool.First(r.End)
 	}
-	switch status := resp.StatusCode(); {
-	case status == fasthttp.StatusTooManyRequests:
-		return throttled
-	case status == fasthttp.StatusUnauthorized, status == fasthttp.StatusForbidden:
-		return throttled // our credentials, not the caller's fault
-	case status >= 500:
-		return ambiguous
-	}
-	if !understood(resp.Body()) {
-		return ambiguous
-	}
-	return answered
+	return pool.Pick(r.End, r.Upstream)
 }
 
-// again reports whether a call of that safety may be sent to another upstream.
-func (v verdict) again(safety chain.Safety) bool {
-	switch v {
-	case notSent, busy, throttled:
-		return safety != chain.Stateful
-	case ambiguous:
-		return safety == chain.Safe
-	case answered, timedOut, tooLarge:
+// ask sends body to e and puts what came of it into r. It reports whether another
+// upstream may be asked: once, and only if there is time left.
+func (f *Forwarder) ask(e *upstream.Endpoint, deadline time.Time, safety chain.Safety, body []byte, resp *fasthttp.Response, r *Result, read reader) (again bool) {
+	if !r.End.Before(deadline) {
+		r.Outcome = TimedOut
+		return false
 	}
-	return false
+	if r.Upstream != nil {
+		f.retries.Inc()
+		r.Retried = true
+	}
+	end, failure := e.Call(r.End, deadline, body, safety == chain.Safe, resp, func(resp *fasthttp.Response) upstream.Failure {
+		return judge(resp, read)
+	})
+	r.Outcome, r.Upstream, r.End = outcome(failure), e, end
+	return !r.Retried && end.Before(deadline) && repeatable(failure, safety)
 }
 
-func (v verdict) outcome() Outcome {
-	switch v {
-	case answered:
+// settle takes over the answer of a call that got one.
+func (r *Result) settle(a *jsonrpc.Response) {
+	r.Answer = *a
+	if a.Error != nil {
+		r.Outcome = RPCError
+	}
+}
+
+// repeatable reports whether a call of that safety may be sent to another upstream
+// after such a failure. Late and large answers would be so again.
+func repeatable(f upstream.Failure, safety chain.Safety) bool {
+	switch {
+	case f == upstream.None, f == upstream.TimedOut, f == upstream.TooLarge, safety == chain.Stateful:
+		return false
+	}
+	return safety == chain.Safe || !f.MayHaveActed()
+}
+
+func outcome(f upstream.Failure) Outcome {
+	switch f {
+	case upstream.None:
 		return Answered
-	case notSent, busy, throttled:
+	case upstream.NotSent, upstream.Busy, upstream.Denied:
 		return NoUpstream
-	case timedOut:
+	case upstream.TimedOut:
 		return TimedOut
-	case tooLarge:
+	case upstream.TooLarge:
 		return TooLarge
-	case ambiguous:
+	case upstream.Cut, upstream.Unfit, upstream.Refused, upstream.BadStatus, upstream.BadAnswer:
 	}
 	return BadUpstream
 }

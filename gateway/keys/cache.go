@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type Cache[V any] struct {
 	start   time.Time // entries keep their times as distance from it
 	reads   counters
 
+	recent      recent[V]
 	entries     *ristretto.Cache[uint64, *entry[V]]
 	unknown     unknownKeys
 	generations generations
@@ -127,6 +129,7 @@ func New[V any](ctx context.Context, cfg Config, src Source, hashers []*account.
 		hashers: hashers,
 		build:   build,
 		start:   time.Now(),
+		recent:  recent[V]{seed: maphash.MakeSeed()},
 		reads:   newCounters(set),
 		entries: entries,
 		first:   newLane(cfg.MaxLoads),
@@ -148,6 +151,9 @@ const bufferItems = 256
 // ErrMalformed, ErrUnknown and, with the cause, ErrUnavailable. It keeps neither
 // token nor ctx; ctx ends its wait for the store, but not the read.
 func (c *Cache[V]) Lookup(ctx context.Context, token []byte, now time.Time) (V, error) {
+	if e := c.recent.find(token); e != nil && c.standingOf(e, now.Sub(c.start)) == fresh {
+		return e.use(now)
+	}
 	if !account.WellFormed(token) {
 		var none V
 		return none, ErrMalformed
@@ -161,6 +167,7 @@ func (c *Cache[V]) Lookup(ctx context.Context, token []byte, now time.Time) (V, 
 		}
 		switch c.standingOf(e, now.Sub(c.start)) {
 		case fresh:
+			c.recent.put(token, e)
 		case due:
 			c.refresh(e, now)
 		case doubtful:

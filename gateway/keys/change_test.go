@@ -27,6 +27,20 @@ func TestRevokedKeyIsRefusedAtOnce(t *testing.T) {
 	})
 }
 
+func TestKeyInSteadyUseIsRefusedAtOnceToo(t *testing.T) {
+	inBubble(t, nil, func(_ *testing.T, f *fixture) {
+		token, hash := f.add("alpha")
+		for range 5000 { // by now its token is remembered
+			f.expect(token, "alpha", nil)
+		}
+		mistyped := append(token[:len(token)-1:len(token)-1], 0x21)
+		f.expect(mistyped, "", keys.ErrMalformed)
+		f.src.update(hash, revoke)
+		f.Changed(hash)
+		f.expect(token, "", keys.ErrUnknown)
+	})
+}
+
 func TestSlowReadCannotUndoARevoke(t *testing.T) {
 	inBubble(t, nil, func(_ *testing.T, f *fixture) {
 		token, hash := f.add("alpha")

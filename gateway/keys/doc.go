@@ -9,6 +9,6 @@
 // of the entry turns up later.
 //
 // It is not its job to know SQL or the change feed, what a key may be used for,
-// or how much: the caller's build makes of a key whatever the caller needs. No
-// token is kept or put into an error.
+// or how much: the caller's build makes of a key whatever the caller needs. Tokens
+// are put into no error, and kept nowhere but in the memory of the process.
 package keys

@@ -7,7 +7,9 @@ package upstream
 
 import (
 	"fmt"
-	"net/url"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"pokt.ai/internal/secret"
@@ -35,10 +37,29 @@ const (
 	defaultMaxConns = 1024
 )
 
+// The form of names that are safe as a label and in a report.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
 // Validate reports what is wrong with c.
 func (c *Config) Validate(report func(key, message string)) {
-	if c.Name == "" {
+	switch {
+	case c.Name == "":
 		report("name", "is missing")
+	case !nameForm.MatchString(c.Name):
+		report("name", fmt.Sprintf("%q is not a name: use letters, digits, and . _ - within", c.Name))
+	}
+	if _, err := parseTarget(c.URL.Reveal()); err != nil {
+		report("url", err.Error())
+	}
+	seen := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		folded := strings.ToLower(name)
+		if fault := headerFault(folded, c.Headers[name].Reveal()); fault != "" {
+			report("headers."+name, fault)
+		} else if seen[folded] {
+			report("headers."+name, "is given twice")
+		}
+		seen[folded] = true
 	}
 	if c.MaxBatch < 0 {
 		report("max_batch", "must not be negative")
@@ -46,83 +67,4 @@ func (c *Config) Validate(report func(key, message string)) {
 	if c.MaxConns < 0 {
 		report("max_conns", "must not be negative")
 	}
-	if _, err := parseTarget(c.URL.Reveal()); err != nil {
-		report("url", err.Error())
-	}
-	for name, value := range c.Headers {
-		if !validHeader(name, value.Reveal()) {
-			report("headers."+name, "is not a valid header")
-		}
-	}
-}
-
-// target is a URL taken apart for dialling and for the request line.
-type target struct {
-	tls     bool
-	address string // host:port
-	host    string // Host header, and server name without its port
-	name    string
-	uri     string // path and query
-}
-
-// parseTarget never repeats the URL in its error: it may hold a secret.
-func parseTarget(raw string) (target, error) {
-	if raw == "" {
-		return target{}, fmt.Errorf("is missing")
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return target{}, fmt.Errorf("is not a URL")
-	}
-	t := target{host: u.Host, name: u.Hostname(), uri: u.RequestURI()}
-	port := u.Port()
-	switch u.Scheme {
-	case "http":
-		if port == "" {
-			port = "80"
-		}
-	case "https":
-		t.tls = true
-		if port == "" {
-			port = "443"
-		}
-	default:
-		return target{}, fmt.Errorf("must start with http:// or https://")
-	}
-	if t.name == "" {
-		return target{}, fmt.Errorf("has no host")
-	}
-	if u.User != nil {
-		return target{}, fmt.Errorf("must not hold a user and password: send them as a header")
-	}
-	t.address = joinHostPort(t.name, port)
-	return t, nil
-}
-
-func joinHostPort(host, port string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]:" + port
-	}
-	return host + ":" + port
-}
-
-// reserved headers are written by the endpoint itself.
-var reserved = []string{"host", "content-length", "content-type", "connection", "transfer-encoding"}
-
-func validHeader(name, value string) bool {
-	if name == "" || strings.ContainsAny(value, "\r\n\x00") {
-		return false
-	}
-	for _, r := range reserved {
-		if strings.EqualFold(name, r) {
-			return false
-		}
-	}
-	for i := range len(name) {
-		c := name[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
-			return false
-		}
-	}
-	return true
 }

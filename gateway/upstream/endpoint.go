@@ -5,14 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 )
 
@@ -21,22 +19,23 @@ import (
 type Endpoint struct {
 	Name     string
 	Label    uint16 // the name's number in usage events
-	MaxBatch int
+	MaxBatch int    // most calls in one batch
 
-	ctx   context.Context // of the process: bounds dials
-	stop  chan struct{}   // closed by Close
-	done  chan struct{}
-	head  []byte // request line and headers up to the value of Content-Length
-	max   int    // bytes of the largest response body taken
-	conns conns
+	ctx      context.Context // of the process: bounds dials
+	born     time.Time
+	head     []byte // request line and headers up to the value of Content-Length
+	maxBytes int    // of the largest response body taken
+	conns    conns
+	health   health
 
-	inflight  atomic.Int64
-	latency   atomic.Int64 // nanoseconds, moving average over about eight calls
-	failures  atomic.Int32 // in a row
-	downUntil atomic.Int64 // Unix nanoseconds
+	log      zerolog.Logger
+	requests *metrics.Counter
+	failed   [len(failureNames)]*metrics.Counter
+	seconds  *metrics.Histogram
 
-	requests, failed *metrics.Counter
-	seconds          *metrics.Histogram
+	stopOnce sync.Once
+	stop     chan struct{}
+	done     chan struct{}
 }
 
 // Deps is what every endpoint of a chain shares.
@@ -46,39 +45,53 @@ type Deps struct {
 	Label            func(name string) uint16 // numbers names for usage events
 	MaxResponseBytes int
 	Metrics          *metrics.Set
+	Log              zerolog.Logger // the zero Logger is silent
 }
 
 // New returns the endpoint described by cfg. ctx bounds its connections; Close
 // it when no more calls will come.
 func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
+	var errs []error
+	cfg.Validate(func(key, message string) {
+		errs = append(errs, fmt.Errorf("upstream %q: %s %s", cfg.Name, key, message))
+	})
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
 	t, err := parseTarget(cfg.URL.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("upstream %s: url %w", cfg.Name, err)
+		return nil, fmt.Errorf("upstream %q: url %w", cfg.Name, err)
 	}
 	e := &Endpoint{
 		Name:     cfg.Name,
 		Label:    deps.Label(cfg.Name),
 		MaxBatch: orDefault(cfg.MaxBatch, defaultMaxBatch),
 		ctx:      ctx,
+		born:     time.Now(),
+		head:     requestHead(t, &cfg),
+		maxBytes: deps.MaxResponseBytes,
+		log:      deps.Log.With().Str("chain", deps.Chain).Str("upstream", cfg.Name).Logger(),
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
-		max:      deps.MaxResponseBytes,
 	}
-	e.head = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", t.uri, t.host)
-	for name, value := range cfg.Headers {
-		e.head = fmt.Appendf(e.head, "%s: %s\r\n", name, value.Reveal())
-	}
-	e.head = append(e.head, "Content-Length: "...)
 	e.conns.dialer = deps.Dialer
 	e.conns.address = t.address
 	e.conns.max = int32(orDefault(cfg.MaxConns, defaultMaxConns))
+	e.conns.shards = newShards()
 	if t.tls {
-		e.conns.tls = &tls.Config{ServerName: t.name, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+		e.conns.tls = &tls.Config{
+			ServerName:         t.name,
+			MinVersion:         tls.VersionTLS12,
+			NextProtos:         []string{"http/1.1"},
+			ClientSessionCache: tls.NewLRUClientSessionCache(1), // it is one server
+		}
 	}
-	labels := fmt.Sprintf(`{chain=%q,upstream=%q}`, deps.Chain, cfg.Name)
-	e.requests = deps.Metrics.GetOrCreateCounter("poktai_upstream_requests_total" + labels)
-	e.failed = deps.Metrics.GetOrCreateCounter("poktai_upstream_failures_total" + labels)
-	e.seconds = deps.Metrics.GetOrCreateHistogram("poktai_upstream_request_seconds" + labels)
+	labels := fmt.Sprintf(`chain=%q,upstream=%q`, deps.Chain, cfg.Name)
+	e.requests = deps.Metrics.GetOrCreateCounter("poktai_upstream_requests_total{" + labels + "}")
+	e.seconds = deps.Metrics.GetOrCreateHistogram("poktai_upstream_request_seconds{" + labels + "}")
+	for f := NotSent; int(f) < len(e.failed); f++ {
+		e.failed[f] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf("poktai_upstream_failures_total{%s,reason=%q}", labels, f))
+	}
 	go e.sweep()
 	return e, nil
 }
@@ -93,17 +106,8 @@ func orDefault(n, def int) int {
 // Close closes the idle connections. Calls under way end as they would, and
 // close theirs.
 func (e *Endpoint) Close() {
-	close(e.stop)
+	e.stopOnce.Do(func() { close(e.stop) })
 	<-e.done
-}
-
-func (e *Endpoint) closed() bool {
-	select {
-	case <-e.stop:
-		return true
-	default:
-		return false
-	}
 }
 
 func (e *Endpoint) sweep() {
@@ -115,112 +119,93 @@ func (e *Endpoint) sweep() {
 		case now := <-t.C:
 			e.conns.sweep(now)
 		case <-e.stop:
-			e.conns.sweep(time.Now().Add(2 * maxIdle))
+			e.conns.closeIdle()
 			return
 		}
 	}
 }
 
-// Failure says how far a call got that has no HTTP response. What must not
-// happen twice may be sent again only after NotSent.
-type Failure uint8
-
-// The stages at which a call fails.
-const (
-	NotSent  Failure = iota + 1 // no connection: the node has seen nothing
-	Busy                        // all connections in use: the node has seen nothing
-	NoAnswer                    // cut after sending: the node may have acted
-	TimedOut                    // the deadline passed: the node may have acted
-	TooLarge                    // the answer is larger than allowed
-)
-
-// An Error is the failure of one call to one endpoint. Its text holds no URL.
-type Error struct {
-	Failure Failure
-	Err     error
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-func (e *Error) Unwrap() error { return e.Err }
-
 // Call sends body, one JSON-RPC message or batch, and reads the HTTP response
-// into resp, whose body is valid until resp is reset. Any HTTP status is a
-// success here. A kept-alive connection that turns out to be closed before one
-// byte of the answer is replaced once if again is true.
-func (e *Endpoint) Call(now, deadline time.Time, body []byte, again bool, resp *fasthttp.Response) *Error {
+// into resp, whose body is valid until resp is reset. judge says what a response
+// is worth, of any status. Call returns when that was, and why there is no answer;
+// only if there is one, or judge says otherwise, does resp mean anything.
+//
+// A kept-alive connection that turns out to have been closed meanwhile is replaced
+// once: always if the request could not be sent whole, and if it was sent and not
+// one byte came back, if again is true.
+func (e *Endpoint) Call(start, deadline time.Time, body []byte, again bool, resp *fasthttp.Response, judge func(*fasthttp.Response) Failure) (end time.Time, f Failure) {
 	e.requests.Inc()
-	e.inflight.Add(1)
-	defer e.inflight.Add(-1)
-	c, err := e.conns.get(e.ctx, deadline, now)
-	if err != nil {
-		return notSent(err, deadline)
+	e.health.begin(e.at(start))
+	c, f, err := e.exchange(start, deadline, body, again, resp)
+	status := 0
+	if f == None {
+		f, status = judge(resp), resp.StatusCode()
 	}
-	nothing, err := e.exchange(c, deadline, body, resp)
-	if err != nil && nothing && again && c.reused && !isTimeout(err) {
-		if c, err = e.conns.dial(e.ctx, deadline); err != nil {
-			return notSent(err, deadline)
+	end = time.Now()
+	if c != nil {
+		// An answer to something else may be that to the call before, and so
+		// would be all that follow.
+		if f == BadAnswer || resp.ConnectionClose() || !c.clean() {
+			e.conns.close(c)
+		} else {
+			e.conns.put(c, end)
 		}
-		_, err = e.exchange(c, deadline, body, resp)
 	}
-	if err != nil {
-		return e.noAnswer(err)
-	}
-	if resp.ConnectionClose() || e.closed() {
-		e.conns.close(c)
-	} else {
-		e.conns.put(c, now)
-	}
-	return nil
+	e.note(start, end, f, status, err)
+	return end, f
 }
 
-// exchange sends one request and reads its response, and closes c if it fails.
-// nothing: not one byte of the response had come.
-func (e *Endpoint) exchange(c *conn, deadline time.Time, body []byte, resp *fasthttp.Response) (nothing bool, err error) {
-	if err := c.SetDeadline(deadline); err != nil {
+// exchange makes a round trip. Without a failure it returns the connection; on a
+// failure it has closed it.
+func (e *Endpoint) exchange(start, deadline time.Time, body []byte, again bool, resp *fasthttp.Response) (*conn, Failure, error) {
+	c, err := e.conns.get(e.ctx, deadline, start)
+	for err == nil {
+		f, silent, why := c.roundTrip(deadline, e.head, body, resp, e.maxBytes)
+		if f == None {
+			return c, None, nil
+		}
 		e.conns.close(c)
-		return true, err
+		if !c.used || !silent || (f.MayHaveActed() && !again) {
+			return nil, f, why
+		}
+		c, err = e.conns.dial(e.ctx, deadline)
 	}
-	if err := c.send(e.head, body); err != nil {
-		e.conns.close(c)
-		return true, err
-	}
-	resp.Reset()
-	if _, err := c.r.Peek(1); err != nil {
-		e.conns.close(c)
-		return true, err
-	}
-	if err := resp.ReadLimitBody(c.r, e.max); err != nil {
-		e.conns.close(c)
-		return false, err
-	}
-	return false, nil
-}
-
-func notSent(err error, deadline time.Time) *Error {
 	switch {
-	case errors.Is(err, errTooManyConns):
-		return &Error{Busy, err}
-	case !time.Now().Before(deadline):
-		return &Error{TimedOut, errors.New("no connection in time")}
+	case errors.Is(err, errBusy):
+		return nil, Busy, err
+	case past(deadline):
+		return nil, TimedOut, errors.New("no connection in time")
 	}
-	return &Error{NotSent, redact(err)}
+	return nil, NotSent, redact(err)
 }
 
-func (e *Endpoint) noAnswer(err error) *Error {
-	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return &Error{TooLarge, fmt.Errorf("answer is larger than %d bytes", e.max)}
-	case isTimeout(err):
-		return &Error{TimedOut, errors.New("no answer in time")}
-	case errors.Is(err, io.EOF):
-		return &Error{NoAnswer, errors.New("connection closed before the answer")}
+// note keeps account of a call. status is 0 if there was no HTTP response.
+func (e *Endpoint) note(start, end time.Time, f Failure, status int, err error) {
+	from, to := e.at(start), e.at(end)
+	if f == None {
+		e.seconds.Update(end.Sub(start).Seconds())
+		if e.health.succeeded(from, to) {
+			e.log.Info().Msg("upstream answers again")
+		}
+		return
 	}
-	return &Error{NoAnswer, err}
+	e.failed[f].Inc()
+	if !f.fault() {
+		e.health.neutral()
+		return
+	}
+	if rest := e.health.failed(from, to); rest > 0 {
+		e.log.Warn().Stringer("reason", f).Int("status", status).Err(err).Dur("rest", rest).
+			Msg("upstream fails, others are asked before it")
+	}
 }
 
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.Is(err, os.ErrDeadlineExceeded) || (errors.As(err, &t) && t.Timeout())
+// at is t on the clock of e.health.
+func (e *Endpoint) at(t time.Time) int64 { return int64(t.Sub(e.born)) }
+
+// free reports whether e does not rest and has a connection left.
+func (e *Endpoint) free(at int64) bool {
+	return !e.health.resting(at) && e.health.inflight.Load() < int64(e.conns.max)
 }
 
 // redact takes addresses of name servers out of dial errors.
@@ -229,24 +214,5 @@ func redact(err error) error {
 	if errors.As(err, &d) {
 		return errors.New("host not found")
 	}
-	return err
-}
-
-// Requests whose body is larger are sent in two writes rather than copied.
-const copyLimit = 16 << 10
-
-func (c *conn) send(head, body []byte) error {
-	c.out = append(c.out[:0], head...)
-	c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
-	c.out = append(c.out, "\r\n\r\n"...)
-	if len(body) > copyLimit {
-		if _, err := c.Write(c.out); err != nil {
-			return err
-		}
-		_, err := c.Write(body)
-		return err
-	}
-	c.out = append(c.out, body...)
-	_, err := c.Write(c.out)
 	return err
 }

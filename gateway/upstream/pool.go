@@ -16,87 +16,49 @@ func NewPool(endpoints []*Endpoint) *Pool { return &Pool{endpoints} }
 // Endpoints returns the endpoints, in the order of the configuration.
 func (p *Pool) Endpoints() []*Endpoint { return p.endpoints }
 
-// Pick returns the endpoint to ask at now, other than not, or nil if there is
-// none that works: the better of two chosen at random, so that the best one is
-// not overrun by all callers at once.
+// Pick returns the endpoint to ask at now, other than not: the one with the least
+// load, or any of those that are near it. One that rests or has no connection left
+// is asked only if there is no other, because a client is better served by a try
+// than by a refusal. Pick returns nil if there is no endpoint other than not.
 func (p *Pool) Pick(now time.Time, not *Endpoint) *Endpoint {
-	t := now.UnixNano()
-	var a, b *Endpoint // a uniform sample of two of those that work
-	seen := uint32(0)
+	var (
+		best     *Endpoint
+		bestLoad int64
+		bestFree bool
+	)
+	random := rand.Uint64()
 	for _, e := range p.endpoints {
-		if e == not || !e.upAt(t) {
+		if e == not {
 			continue
 		}
-		seen++
-		switch {
-		case a == nil:
-			a = e
-		case b == nil:
-			b = e
-		default:
-			if r := rand.Uint32N(seen); r == 0 {
-				a = e
-			} else if r == 1 {
-				b = e
-			}
+		at := e.at(now)
+		free := e.free(at)
+		if bestFree && !free {
+			continue
+		}
+		// Up to half as much again at random, by a linear congruential step for
+		// each: loads that are alike share the calls.
+		random = random*6364136223846793005 + 1442695040888963407
+		load := e.health.load(at)
+		load += load >> 9 * int64(random>>56)
+		if best == nil || load < bestLoad || (free && !bestFree) {
+			best, bestLoad, bestFree = e, load, free
 		}
 	}
-	if b == nil || (a != nil && a.load() <= b.load()) {
-		return a
-	}
-	return b
+	return best
 }
 
-// First returns the first endpoint of the configuration that works at now, for
-// calls whose state lives on one node.
+// First returns the first endpoint of the configuration that does not rest at now,
+// or the first of all if they all do. It is for calls whose state lives on one
+// node. It returns nil if the pool is empty.
 func (p *Pool) First(now time.Time) *Endpoint {
 	for _, e := range p.endpoints {
-		if e.upAt(now.UnixNano()) {
+		if !e.health.resting(e.at(now)) {
 			return e
 		}
 	}
-	return nil
-}
-
-// load is the expected wait at e: its latency times the calls before one more.
-func (e *Endpoint) load() int64 {
-	return (e.inflight.Load() + 1) * (e.latency.Load() + int64(10*time.Microsecond))
-}
-
-func (e *Endpoint) upAt(t int64) bool { return e.downUntil.Load() <= t }
-
-// Succeeded takes note of an answer that took so long.
-func (e *Endpoint) Succeeded(took time.Duration) {
-	e.seconds.Update(took.Seconds())
-	if e.failures.Load() != 0 {
-		e.failures.Store(0)
+	if len(p.endpoints) == 0 {
+		return nil
 	}
-	// A lost update of two at once is as good as none.
-	old := e.latency.Load()
-	if old == 0 {
-		e.latency.Store(int64(took))
-		return
-	}
-	e.latency.Store(old + (int64(took)-old)/8)
-}
-
-const (
-	failuresToRest = 3
-	minRest        = time.Second
-	maxRest        = 30 * time.Second
-)
-
-// Failed takes note of a call that this endpoint failed at now. After three in a
-// row it rests for a second, and twice as long for every one after that.
-func (e *Endpoint) Failed(now time.Time) {
-	e.failed.Inc()
-	n := e.failures.Add(1)
-	if n < failuresToRest {
-		return
-	}
-	rest := maxRest
-	if shift := n - failuresToRest; shift < 5 {
-		rest = min(minRest<<shift, maxRest)
-	}
-	e.downUntil.Store(now.Add(rest).UnixNano())
+	return p.endpoints[0]
 }

@@ -139,7 +139,7 @@ func (c *Chain) produce(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			c.Mine()
+			c.log.Debug().Uint64("number", c.Mine()).Msg("block made")
 		}
 	}
 }
@@ -163,7 +163,7 @@ func (c *Chain) submit(raw []byte) (hash, error) {
 		return hash{}, err
 	}
 	if c.cfg.BlockTime == 0 {
-		c.mineWaiting(tx.hash)
+		c.mineWaiting()
 	}
 	return tx.hash, nil
 }
@@ -172,21 +172,22 @@ func (c *Chain) isTrader(a address) bool {
 	return slices.ContainsFunc(c.traders, func(t trader) bool { return t.address == a })
 }
 
-// mineWaiting makes blocks until a transaction is in one, unless a nonce before
-// its own is missing. Another transaction's block may have taken it along.
-func (c *Chain) mineWaiting(h hash) {
+// mineWaiting makes blocks until none of the transactions that wait can run.
+// What came meanwhile is taken along, so that there may be nothing left to do.
+func (c *Chain) mineWaiting() {
 	c.mining.Lock()
 	defer c.mining.Unlock()
-	for c.due(h) {
+	for c.anyDue() {
 		c.mineLocked()
 	}
 }
 
-func (c *Chain) due(h hash) bool {
+func (c *Chain) anyDue() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	tx := c.pool.byHash[h]
-	return tx != nil && c.pool.pendingNonce(tx.from, c.state.at(tx.from, c.head.number).nonce) > tx.nonce
+	return slices.ContainsFunc(c.pool.senders, func(a address) bool {
+		return c.pool.next(a, c.state.at(a, c.head.number).nonce) != nil
+	})
 }
 
 // mineLocked makes the next block: what waits, then the traders' transfers.
@@ -224,7 +225,6 @@ func (c *Chain) mineLocked() uint64 {
 	}
 	b.seal(parentStateRoot)
 	c.append(b)
-	c.log.Debug().Uint64("number", b.number).Int("transactions", len(b.txs)).Msg("block made")
 	return b.number
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -36,7 +37,7 @@ type node struct {
 
 func config(change func(*devchain.Config)) devchain.Config {
 	cfg := devchain.DefaultConfig()
-	cfg.BlockTime = 0
+	cfg.BlockTime, cfg.InitialBlocks = 0, 16
 	if change != nil {
 		change(&cfg)
 	}
@@ -190,8 +191,8 @@ func (n *node) verify(t *testing.T, number uint64) *types.Block {
 func TestBlocksVerify(t *testing.T) {
 	n := start(t, nil)
 	head, err := n.BlockNumber(t.Context())
-	if err != nil || head != 128 {
-		t.Fatalf("head is %d (%v), want the initial 128", head, err)
+	if err != nil || head != 16 {
+		t.Fatalf("head is %d (%v), want the initial 16", head, err)
 	}
 	kinds := map[uint8]int{}
 	parent := n.verify(t, 0)
@@ -279,7 +280,7 @@ func TestTimestampsAdvanceByWholeSeconds(t *testing.T) {
 }
 
 func TestPrunedHistoryIsRefused(t *testing.T) {
-	n := start(t, func(c *devchain.Config) { c.RetainBlocks = 65 })
+	n := start(t, func(c *devchain.Config) { c.RetainBlocks, c.InitialBlocks = 65, 128 })
 	ctx := t.Context()
 	old := n.verify(t, 64) // the oldest of 128
 	oldTx := old.Transactions()[0].Hash()
@@ -296,15 +297,15 @@ func TestPrunedHistoryIsRefused(t *testing.T) {
 		},
 	} {
 		err := ask()
-		rpcErr, ok := err.(rpc.Error)
-		if !ok || rpcErr.ErrorCode() != 4444 || !strings.Contains(err.Error(), "keeps blocks from 65 on") {
+		var rpcErr rpc.Error
+		if !errors.As(err, &rpcErr) || rpcErr.ErrorCode() != 4444 || !strings.Contains(err.Error(), "keeps blocks from 65 on") {
 			t.Errorf("%s: %v, want code 4444", name, err)
 		}
 	}
-	if _, err := n.TransactionReceipt(ctx, oldTx); err != ethereum.NotFound {
+	if _, err := n.TransactionReceipt(ctx, oldTx); !errors.Is(err, ethereum.NotFound) {
 		t.Errorf("receipt of a pruned transaction: %v", err)
 	}
-	if _, err := n.BlockByHash(ctx, old.Hash()); err != ethereum.NotFound {
+	if _, err := n.BlockByHash(ctx, old.Hash()); !errors.Is(err, ethereum.NotFound) {
 		t.Errorf("pruned block by hash: %v", err)
 	}
 	// A trader's account changes often, so that most of its past is gone.

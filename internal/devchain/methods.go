@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 )
 
 // methods is everything that the node answers.
@@ -133,10 +134,8 @@ func (*slot) UnmarshalJSON(b []byte) error {
 	if err == nil && len(digits) > 64 {
 		return errors.New("storage key too long (want at most 32 bytes)")
 	}
-	for _, d := range digits {
-		if !('0' <= d && d <= '9' || 'a' <= d|0x20 && d|0x20 <= 'f') {
-			return errors.New("unable to decode storage key: invalid hex string")
-		}
+	if strings.Trim(string(digits), "0123456789abcdefABCDEF") != "" {
+		return errors.New("unable to decode storage key: invalid hex string")
 	}
 	return err
 }

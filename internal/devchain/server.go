@@ -40,7 +40,7 @@ func (c *Chain) Serve(ctx context.Context, ln net.Listener) error {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		shutdown = server.ShutdownWithContext(drain)
-		ln.Close() // Shutdown does not know it if Serve has yet to begin
+		_ = ln.Close() // Shutdown does not know of it if Serve has yet to begin
 	})
 	c.log.Info().Stringer("address", ln.Addr()).Uint64("chain_id", c.cfg.ChainID).Int64("seed", c.cfg.Seed).
 		Msg("simulated chain listens")

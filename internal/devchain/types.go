@@ -87,7 +87,7 @@ func decodeFixed(dst, b []byte, what string) error {
 		return err
 	}
 	if len(digits) != 2*len(dst) {
-		return fmt.Errorf("hex string has length %d, want %d for a %s", len(digits), 2*len(dst), what)
+		return fmt.Errorf("hex string has length %d, want %d for %s", len(digits), 2*len(dst), what)
 	}
 	if _, err := hex.Decode(dst, digits); err != nil {
 		return errors.New("invalid hex string")

@@ -27,7 +27,7 @@ func TestFirstRelay(t *testing.T) {
 		t.Fatalf("the first start prints neither key nor curl line:\n%s", greeting)
 	}
 	body := runCurl(t, curl)
-	m, _ := answer{body: body}.message(t)
+	m, _ := answer{body: body}.message()
 	if string(m.ID) != "1" || !regexp.MustCompile(`^"0x[1-9a-f][0-9a-f]*"$`).Match(m.Result) {
 		t.Errorf("the curl line is answered with %s", body)
 	}

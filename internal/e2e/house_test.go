@@ -46,6 +46,13 @@ func newHouse(t *testing.T, chains ...string) *house {
 	return h
 }
 
+// in returns the house for a subtest.
+func (h *house) in(t *testing.T) *house {
+	sub := *h
+	sub.t = t
+	return &sub
+}
+
 // chainOf is the line of a chain with one upstream.
 func chainOf(name, url string) string {
 	return fmt.Sprintf(`  %s: {kind: evm, upstreams: [{name: node, url: "%s"}]}`, name, url)

@@ -14,7 +14,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is long because
 // machines that run tests are busy; nothing waits for all of it but a failure.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // eventually asks until it is so.
 func eventually(t testing.TB, what string, so func() bool) {
@@ -28,6 +28,18 @@ func eventually(t testing.TB, what string, so func() bool) {
 		case <-end:
 			t.Fatalf("not within %v: %s", patience, what)
 		}
+	}
+}
+
+// within returns what comes.
+func within[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+		panic("unreachable")
 	}
 }
 
@@ -60,16 +72,15 @@ func (o *output) look() (string, <-chan struct{}) {
 	return string(o.text), o.more
 }
 
-// await returns the first match of the pattern in what was written since mark,
-// once there is one.
-func (o *output) await(t testing.TB, mark int, pattern string) string {
+// await returns once what was written since mark has a match of the pattern.
+func (o *output) await(t testing.TB, mark int, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	end := time.After(patience)
 	for {
 		text, more := o.look()
-		if m := re.FindString(text[mark:]); m != "" {
-			return m
+		if re.MatchString(text[mark:]) {
+			return
 		}
 		select {
 		case <-more:
@@ -121,8 +132,9 @@ func launch(t testing.TB, dir string, env []string, args ...string) *process {
 }
 
 // environment is that of the tests without what would configure the product.
+// Under the race detector a process sleeps for a second at its end unless told.
 func environment(more []string) []string {
-	var env []string
+	env := []string{"GORACE=atexit_sleep_ms=0"}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "POKTAI_") {
 			env = append(env, kv)
@@ -139,11 +151,7 @@ func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 // wait returns the exit code.
 func (p *process) wait(t testing.TB) int {
 	t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		t.Fatalf("the process did not end within %v", patience)
-	}
+	within(t, "the process ends", p.ended)
 	return p.code
 }
 

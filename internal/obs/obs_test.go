@@ -57,6 +57,8 @@ func TestPrivatePort(t *testing.T) {
 	expect("/metrics", 200, `poktai_test_total{chain="dev"} 7`)
 	expect("/metrics", 200, "go_goroutines")
 	expect("/healthz", 200, "ok")
+	expect("/readyz", 503, "starting")
+	p.Started()
 	expect("/readyz", 200, "ok")
 	expect("/debug/pprof/goroutine?debug=1", 200, "goroutine profile")
 	broken = errors.New("no connection")

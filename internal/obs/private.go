@@ -39,17 +39,19 @@ type Check struct {
 
 // Private serves the private port. It is safe for concurrent use.
 type Private struct {
-	http     http.Server
-	checks   []Check
-	draining atomic.Bool
+	http   http.Server
+	checks []Check
+	unfit  atomic.Pointer[string] // why it is not ready, whatever the checks say
 }
 
 const checkTimeout = 2 * time.Second
 
-// NewPrivate returns the server of the private port. /readyz answers 200 while
-// all checks pass; /healthz as long as the process answers at all.
+// NewPrivate returns the server of the private port. /readyz answers 200 between
+// Started and Drain while all checks pass; /healthz as long as the process
+// answers at all.
 func NewPrivate(set *metrics.Set, checks ...Check) *Private {
 	p := &Private{checks: checks}
+	p.unfit.Store(new("starting"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -68,8 +70,8 @@ func NewPrivate(set *metrics.Set, checks ...Check) *Private {
 }
 
 func (p *Private) ready(w http.ResponseWriter, r *http.Request) {
-	if p.draining.Load() {
-		http.Error(w, "draining", http.StatusServiceUnavailable)
+	if why := p.unfit.Load(); why != nil {
+		http.Error(w, *why, http.StatusServiceUnavailable)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
@@ -83,8 +85,11 @@ func (p *Private) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
+// Started leaves it to the checks whether /readyz fails.
+func (p *Private) Started() { p.unfit.Store(nil) }
+
 // Drain makes /readyz fail, so that no new clients are sent here.
-func (p *Private) Drain() { p.draining.Store(true) }
+func (p *Private) Drain() { p.unfit.Store(new("draining")) }
 
 // Serve answers the connections of ln until Close.
 func (p *Private) Serve(ln net.Listener) error {

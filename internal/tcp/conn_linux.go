@@ -16,6 +16,9 @@ type Conn struct {
 	socket
 	local  net.Addr
 	remote net.Addr
+
+	timeouts  Timeouts // of a Listener; they belong to the goroutine that reads and writes
+	inRequest bool     // the first byte of a request has come, and no answer yet
 }
 
 // maxCall bounds one system call: the scheduler cannot take the processor from
@@ -59,6 +62,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 		case n == len(b):
 			c.read.set(ready) // there may be more, and the loop will not say so again
 		}
+		if c.timeouts.Request > 0 && !c.inRequest {
+			c.begin()
+		}
 		return n, nil
 	}
 }
@@ -78,14 +84,35 @@ func (c *Conn) Write(b []byte) (int, error) {
 		c.release()
 		switch {
 		case errno == unix.EAGAIN:
+			if c.timeouts.Write > 0 {
+				c.write.deadline.Store(c.loop.in(c.timeouts.Write))
+			}
 			c.write.wait()
 			continue
 		case errno != 0:
 			return done, c.opError("write", os.NewSyscallError("write", errno))
 		}
 		if done += n; done == len(b) {
+			if c.timeouts != (Timeouts{}) {
+				c.answered()
+			}
 			return done, nil
 		}
+	}
+}
+
+// begin starts the time that a request may take to arrive.
+func (c *Conn) begin() {
+	c.inRequest = true
+	c.read.deadline.Store(c.loop.in(c.timeouts.Request))
+}
+
+// answered starts the time until the next request must begin.
+func (c *Conn) answered() {
+	c.inRequest = false
+	c.read.deadline.Store(c.loop.in(c.timeouts.Idle))
+	if c.timeouts.Write > 0 && c.write.deadline.Load() != 0 {
+		c.write.deadline.Store(0)
 	}
 }
 

@@ -46,3 +46,12 @@ func (l *Loop) instant(t time.Time) int64 {
 	}
 	return -1
 }
+
+// in returns the instant in which d will have passed, 0 for no d: at most a Tick
+// late, because the clock moves only then.
+func (l *Loop) in(d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return l.clock.Load() + int64(d+Tick)
+}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -31,6 +33,36 @@ func TestLingeringAnswerArrives(t *testing.T) {
 		}
 		peer.Close()
 	}
+}
+
+// The peer sees the end of the answer at once, while its input is still read.
+// Connections that were reset before have not used up what may linger.
+func TestLingeringEndsTheOutputFirst(t *testing.T) {
+	l := newLoop(t)
+	for range 150 {
+		c, peer := pair(t, l)
+		peer.SetLinger(0)
+		peer.Close()
+		eventually(t, "hung up", c.HungUp)
+		c.Linger()
+		c.Close()
+	}
+	eventually(t, "end of the output before the end of lingering", func() bool {
+		c, peer := pair(t, l)
+		c.Linger()
+		c.Close()
+		if err := readError(peer); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		for range 100 { // it may still be on its way to read
+			if strings.Contains(stacks(), "internal/tcp.(*direction).wait(") {
+				return true
+			}
+			runtime.Gosched()
+		}
+		return false
+	})
 }
 
 // To its own side a lingering connection is closed.
@@ -61,7 +93,7 @@ func TestLingeringEnds(t *testing.T) {
 		c.Close()
 		eventually(t, name+" is cut off", func() bool {
 			_, err := peer.Write(make([]byte, size))
-			return err != nil
+			return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 		})
 	}
 }

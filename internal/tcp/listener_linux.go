@@ -12,6 +12,9 @@ import (
 
 // A Listener accepts connections of a Loop. One goroutine at a time may accept.
 type Listener struct {
+	// Timeouts of the connections; set them before the first Accept.
+	Timeouts Timeouts
+
 	socket
 	addr     net.Addr
 	wildcard bool // connections have local addresses of their own
@@ -83,6 +86,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		c, err := l.loop.newConn(fd, l.local(fd), tcpAddr(sa))
 		if err != nil {
 			return nil, l.opError("accept", transient{err})
+		}
+		if c.timeouts = l.Timeouts; c.timeouts.Request > 0 {
+			c.begin()
 		}
 		return c, nil
 	}

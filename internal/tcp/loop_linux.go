@@ -71,7 +71,7 @@ func NewLoop() (*Loop, error) {
 		err = l.file.SetReadDeadline(time.Time{})
 	}
 	if err != nil {
-		l.file.Close()
+		_ = l.file.Close()
 		return nil, fmt.Errorf("watch epoll instance: %w", err)
 	}
 	l.running.Go(func() { l.run(raw) })
@@ -80,8 +80,9 @@ func NewLoop() (*Loop, error) {
 }
 
 // Close closes the listeners and connections of the loop that are still open,
-// ends its goroutines and waits for them.
+// ends its goroutines and waits for them. It may be called more than once.
 func (l *Loop) Close() error {
+	var err error
 	l.shutdown.Do(func() {
 		for _, s := range l.closeTable() {
 			s.close()
@@ -90,10 +91,10 @@ func (l *Loop) Close() error {
 			l.lingering <- struct{}{}
 		}
 		close(l.stop)
-		l.file.Close()
+		err = l.file.Close()
 		l.running.Wait()
 	})
-	return nil
+	return err
 }
 
 func (l *Loop) run(raw syscall.RawConn) {
@@ -109,16 +110,20 @@ func (l *Loop) run(raw syscall.RawConn) {
 		return n > 0
 	}
 	for raw.Read(poll) == nil {
-		// Loaded after the events, it has every socket that they are about.
-		t := *l.table.Load()
-		for i := range events[:n] {
-			e := &events[i]
-			if s := t[e.Fd].Load(); s != nil && s.gen == uint32(e.Pad) {
-				s.notify(e.Events)
-			}
-		}
+		l.dispatch(events[:n])
 		// What was woken runs before the next look: that keeps the order.
 		runtime.Gosched()
+	}
+}
+
+func (l *Loop) dispatch(events []unix.EpollEvent) {
+	// Loaded after the events, it has every socket that they are about.
+	t := *l.table.Load()
+	for i := range events {
+		e := &events[i]
+		if s := t[e.Fd].Load(); s != nil && s.gen == uint32(e.Pad) {
+			s.notify(e.Events)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func TestLoopCloseWhileConnecting(t *testing.T) {
 		}
 		<-started
 		go func() {
-			for range started { //nolint:revive // only drained
+			for range started {
 			}
 		}()
 		l.Close()

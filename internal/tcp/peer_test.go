@@ -28,34 +28,6 @@ func TestHalfClosedPeerGetsItsEcho(t *testing.T) {
 	}
 }
 
-func TestHungUp(t *testing.T) {
-	l := newLoop(t)
-	c, peer := pair(t, l)
-	if c.HungUp() {
-		t.Error("hung up at the start")
-	}
-	peer.Write([]byte("last words"))
-	peer.Close()
-	eventually(t, "hung up", c.HungUp)
-	got, err := io.ReadAll(c) // nothing is lost by it
-	if string(got) != "last words" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if err := readError(c); !errors.Is(err, io.EOF) {
-		t.Errorf("read after the end: %v", err)
-	}
-
-	c, peer = pair(t, l)
-	peer.CloseWrite()
-	eventually(t, "half closed", c.HungUp)
-
-	c, _ = pair(t, l)
-	c.Close()
-	if !c.HungUp() {
-		t.Error("not hung up after Close")
-	}
-}
-
 func TestReset(t *testing.T) {
 	l := newLoop(t)
 	c, peer := pair(t, l)
@@ -67,7 +39,6 @@ func TestReset(t *testing.T) {
 	if err := within(t, "read", func() error { return <-failed }); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("read: %v, want a reset", err)
 	}
-	eventually(t, "hung up", c.HungUp)
 	if _, err := c.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("write: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // A Loop opens listeners and connections of package net, and closes those that
@@ -71,10 +72,14 @@ func (l *Loop) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.newConn(nc)
+	c, err := l.newConn(nc)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-func (l *Loop) newConn(nc net.Conn) (net.Conn, error) {
+func (l *Loop) newConn(nc net.Conn) (*Conn, error) {
 	c := &Conn{Conn: nc, loop: l}
 	if !l.add(c) {
 		nc.Close()
@@ -85,6 +90,9 @@ func (l *Loop) newConn(nc net.Conn) (net.Conn, error) {
 
 // A Listener accepts connections of a Loop.
 type Listener struct {
+	// Timeouts of the connections; set them before the first Accept.
+	Timeouts Timeouts
+
 	net.Listener
 	loop *Loop
 }
@@ -95,7 +103,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.loop.newConn(nc)
+	c, err := l.loop.newConn(nc)
+	if err != nil {
+		return nil, err
+	}
+	if c.timeouts = l.Timeouts; c.timeouts.Request > 0 {
+		err = c.begin()
+	}
+	return c, err
 }
 
 // Close stops listening.
@@ -109,6 +124,48 @@ func (l *Listener) Close() error {
 type Conn struct {
 	net.Conn
 	loop *Loop
+
+	timeouts  Timeouts // of a Listener; they belong to the goroutine that reads and writes
+	inRequest bool     // the first byte of a request has come, and no answer yet
+}
+
+// Read reads what has arrived into b, and waits if nothing has.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && err == nil && c.timeouts.Request > 0 && !c.inRequest {
+		err = c.begin()
+	}
+	return n, err
+}
+
+// Write writes all of b, and waits while the peer takes no more.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.timeouts == (Timeouts{}) {
+		return c.Conn.Write(b)
+	}
+	if err := c.SetWriteDeadline(in(c.timeouts.Write)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		c.inRequest = false
+		err = c.SetReadDeadline(in(c.timeouts.Idle))
+	}
+	return n, err
+}
+
+// begin starts the time that a request may take to arrive.
+func (c *Conn) begin() error {
+	c.inRequest = true
+	return c.SetReadDeadline(in(c.timeouts.Request))
+}
+
+// in returns the time in which d will have passed, the zero time for no d.
+func in(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
 }
 
 // Close closes the connection.

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,9 +24,15 @@ func allocate(file *os.File, size int64) error {
 // populate maps pages for writing now, so that no append waits for a page fault
 // (some microseconds for each 64 records). Kernels before 5.14 do not know it.
 func populate(mapping []byte) error {
-	err := unix.Madvise(mapping, unix.MADV_POPULATE_WRITE)
-	if errors.Is(err, unix.EINVAL) {
-		return nil
+	for ; len(mapping) > 0; runtime.Gosched() {
+		piece := mapping[:min(len(mapping), pieceBytes)]
+		if err := unix.Madvise(piece, unix.MADV_POPULATE_WRITE); err != nil {
+			if errors.Is(err, unix.EINVAL) {
+				return nil
+			}
+			return err
+		}
+		mapping = mapping[len(piece):]
 	}
-	return err
+	return nil
 }

@@ -171,6 +171,9 @@ func (s *Spool) seal(o *openSegment) (*sealed, error) {
 	texts := s.names.table()
 	found := scanSlots(o.rows[:slots*recordSize], texts)
 	size, err := sealFile(o.file, o.id, o.rows, found, texts)
+	if err == nil {
+		err = s.disk.sync(o.file)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +195,7 @@ func (s *Spool) sealedName(path string, i id, size int64, sum summary) (*sealed,
 	if err := os.Rename(path, to); err != nil {
 		return nil, err
 	}
-	if err := syncDir(s.cfg.Dir); err != nil {
+	if err := syncDir(s.disk, s.cfg.Dir); err != nil {
 		// Power failure may bring the old name back; then the file is found
 		// to be sealed and gets this one again.
 		s.metrics.syncErrors.Inc()
@@ -233,7 +236,7 @@ func (s *Spool) tick() {
 			o.emptySince.Store(now.UnixMicro())
 			continue
 		}
-		if err := errors.Join(s.names.sync(), o.sync()); err != nil {
+		if err := errors.Join(s.names.sync(s.disk), o.sync(s.disk)); err != nil {
 			s.metrics.syncErrors.Inc()
 			if !failing {
 				s.log.Error().Err(err).Msg("spool: sync to the disk")

@@ -158,7 +158,9 @@ func splitSealed(b []byte) (p parts, err error) {
 		return p, fmt.Errorf("%w: only %d bytes", errFormat, len(b))
 	}
 	hashed := b[:len(b)-sha256.Size]
-	p.hash = sha256.Sum256(hashed)
+	sum := sha256.New()
+	hashAll(sum, hashed)
+	sum.Sum(p.hash[:0])
 	if [sha256.Size]byte(b[len(hashed):]) != p.hash {
 		return p, fmt.Errorf("%w: its hash is another", errFormat)
 	}

@@ -99,7 +99,7 @@ func (d *dictionary) table() []string {
 
 // sync makes the names survive power failure. It is called before the records
 // that use them are synced.
-func (d *dictionary) sync() error {
+func (d *dictionary) sync(disk *syncer) error {
 	d.mu.Lock()
 	file, dirty := d.file, d.dirty
 	d.dirty = false
@@ -107,7 +107,7 @@ func (d *dictionary) sync() error {
 	if !dirty {
 		return nil
 	}
-	err := file.Sync()
+	err := disk.sync(file)
 	if err != nil {
 		d.mu.Lock()
 		d.dirty = true

@@ -100,23 +100,21 @@ func (o *openSegment) finish() int64 {
 	return slots
 }
 
-// sync writes to the disk what was appended since the last call. It starts one
-// mark early, because a slot reserved before the last sync may have been
-// written only after it.
-func (o *openSegment) sync() error {
+// sync writes to the disk what was appended since the last call. It does so once
+// more when nothing was, because a slot reserved before the last sync may have
+// been written only after it.
+func (o *openSegment) sync(disk *syncer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	reserved := min(o.reserved.Load(), o.slots)
 	if o.mapping == nil || reserved == o.marks[0] {
 		return nil
 	}
-	page := int64(os.Getpagesize())
-	from := (headerSize + o.marks[0]*recordSize) / page * page
-	if err := unix.Msync(o.mapping[from:headerSize+reserved*recordSize], unix.MS_SYNC); err != nil {
-		return &os.PathError{Op: "msync", Path: o.path, Err: err}
+	if err := disk.sync(o.file); err != nil {
+		return err
 	}
 	if o.marks[1] == 0 { // the first time: the file's name too
-		if err := syncDir(filepath.Dir(o.path)); err != nil {
+		if err := syncDir(disk, filepath.Dir(o.path)); err != nil {
 			return err
 		}
 	}
@@ -153,6 +151,7 @@ func scanSlots(rows []byte, texts []string) *scan {
 	s := new(scan)
 	var r Record
 	for i := 0; (i+1)*recordSize <= len(rows); i++ {
+		yieldAfter(i)
 		b := (*[recordSize]byte)(rows[i*recordSize:])
 		if *b == [recordSize]byte{} {
 			continue
@@ -198,7 +197,7 @@ func sealFile(file *os.File, i id, rows []byte, s *scan, texts []string) (size i
 	hash := sha256.New()
 	header := encodeHeader(i)
 	hash.Write(header[:])
-	hash.Write(rows[:end])
+	hashAll(hash, rows[:end])
 	hash.Write(tail)
 	tail = hash.Sum(tail)
 	if _, err := file.WriteAt(tail, headerSize+end); err != nil {
@@ -208,17 +207,17 @@ func sealFile(file *os.File, i id, rows []byte, s *scan, texts []string) (size i
 	if err := file.Truncate(size); err != nil {
 		return 0, err
 	}
-	return size, file.Sync()
+	return size, nil
 }
 
 // syncDir makes creations, renames and removals in a folder survive power
 // failure.
-func syncDir(dir string) error {
+func syncDir(disk *syncer, dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	if err := errors.Join(disk.sync(d), d.Close()); err != nil {
 		return fmt.Errorf("sync folder %q: %w", dir, err)
 	}
 	return nil

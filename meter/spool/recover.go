@@ -123,7 +123,7 @@ func (s *Spool) recoverDir() (newest uint64, err error) {
 			return 0, err
 		}
 	}
-	return newest, syncDir(s.cfg.Dir)
+	return newest, syncDir(s.disk, s.cfg.Dir)
 }
 
 // recoverSegment seals the records of an open segment whose checksum holds, and
@@ -171,6 +171,9 @@ func (s *Spool) recoverSegment(i id) (used bool, err error) {
 	}
 	if size, err = sealFile(file, i, rows, found, texts); err != nil {
 		return false, err
+	}
+	if err := s.disk.sync(file); err != nil {
+		return err
 	}
 	s.metrics.rowsRecovered.Add(int(found.rows))
 	s.log.Info().Stringer("segment", i).Uint32("rows", found.rows).Msg("spool: recovered an open segment")

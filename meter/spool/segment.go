@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ type Segment struct {
 
 // ReadSegment reads and verifies the file of a sealed segment.
 func ReadSegment(path string) (*Segment, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +83,7 @@ func (s *Segment) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		var r Record
 		for b := s.slots; len(b) > 0; b = b[recordSize:] {
+			yieldAfter(len(b) / recordSize)
 			slot := (*[recordSize]byte)(b)
 			if *slot == [recordSize]byte{} {
 				continue // a killed process never wrote it

@@ -59,6 +59,7 @@ type Spool struct {
 	gateway string
 	epoch   uint64
 	names   *dictionary
+	disk    *syncer
 	lastSeq uint64 // of the newest segment prepared; only its preparation uses it
 
 	current atomic.Pointer[openSegment] // nil: full or closed
@@ -105,12 +106,14 @@ func Open(cfg Config, log zerolog.Logger, set *metrics.Set) (*Spool, error) {
 		lock:    lock,
 		gateway: gateway,
 		names:   newDictionary(),
+		disk:    newSyncer(),
 		changed: make(chan struct{}),
 		closing: make(chan struct{}),
 		warm:    leastWarm,
 		metrics: newInstruments(set),
 	}
 	if err := s.start(); err != nil {
+		s.disk.close()
 		return nil, errors.Join(fmt.Errorf("open spool %q: %w", cfg.Dir, err), s.names.close(), lock.Close())
 	}
 	s.measure(set)
@@ -316,7 +319,8 @@ func (s *Spool) shut() error {
 	if len(s.sealing) == 0 {
 		errs = append(errs, removeIfThere(s.namesPath()))
 	}
-	errs = append(errs, syncDir(s.cfg.Dir), s.lock.Close())
+	errs = append(errs, syncDir(s.disk, s.cfg.Dir), s.lock.Close())
+	s.disk.close()
 	return errors.Join(errs...)
 }
 

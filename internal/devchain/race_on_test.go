@@ -1,0 +1,5 @@
+//go:build race
+
+package devchain_test
+
+const raceEnabled = true
