@@ -20,6 +20,7 @@ type grant struct {
 	state    *limit.State
 	quota    *limit.Quota
 	monthly  int64  // compute units a month; 0: no quota
+	capped   int64  // Unix nanoseconds until which nothing may be spent; 0: none
 	policy   []byte // value of RateLimit-Policy; empty: no limits
 }
 
@@ -63,8 +64,16 @@ func (g *Grants) make(ctx context.Context, a account.Grant) (*grant, error) {
 		state:   g.registry.Key(uint64(a.Key.ID)),
 		quota:   quota,
 		monthly: a.Plan.MonthlyCU,
+		capped:  unixNano(a.CappedUntil),
 		policy:  appendPolicy(nil, l),
 	}, nil
+}
+
+func unixNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // appendPolicy writes the value of RateLimit-Policy: for each limit its name,

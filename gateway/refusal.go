@@ -52,6 +52,8 @@ var (
 	overBurst   = &refusal{400, jsonrpc.CodeInvalidRequest, "this request costs more at once than the rate limit ever allows: split the batch", meter.RateLimited, false}
 	quotaUsedUp = &refusal{402, codeQuota, "the monthly quota of compute units is used up", meter.QuotaExceeded, false}
 
+	capReached = &refusal{402, codeQuota, "the organisation's spend cap or quota is reached", meter.QuotaExceeded, false}
+
 	spoolFull     = &refusal{503, jsonrpc.CodeInternal, "usage cannot be recorded at the moment", meter.Unavailable, true}
 	noUpstream    = &refusal{503, jsonrpc.CodeInternal, "no upstream is available for this chain", meter.NoUpstream, true}
 	timedOut      = &refusal{504, codeTimeout, "upstream did not answer in time", meter.UpstreamTimeout, false}

@@ -214,6 +214,9 @@ func (r *relay) spend(calls, throughput, cu int64) *refusal {
 		}
 		return rateLimited
 	}
+	if r.now.UnixNano() < r.grant.capped {
+		return capReached
+	}
 	if ok, _ := r.grant.quota.Take(r.now, r.grant.monthly, cu); !ok {
 		return quotaUsedUp
 	}

@@ -20,13 +20,14 @@ import (
 	"pokt.ai/internal/obs"
 	"pokt.ai/internal/store"
 	"pokt.ai/meter"
+	"pokt.ai/meter/rating"
 )
 
 // settings is the whole configuration: the sections belong to the packages.
 type settings struct {
 	Gateway  gateway.Config    `yaml:"gateway"`
 	Keys     keySettings       `yaml:"keys"`
-	Meter    meter.Config      `yaml:"meter"`
+	Meter    meterSettings     `yaml:"meter"`
 	Store    store.Config      `yaml:"store"`
 	Private  obs.PrivateConfig `yaml:"private"`
 	Log      obs.LogConfig     `yaml:"log"`
@@ -44,11 +45,16 @@ type keySettings struct {
 	PepperFile string `yaml:"pepper_file"`
 }
 
+type meterSettings struct {
+	meter.Config `yaml:",inline"`
+	Rating       rating.Config `yaml:"rating"`
+}
+
 func defaultSettings() settings {
 	return settings{
 		Gateway:  gateway.DefaultConfig(),
 		Keys:     keySettings{keys.DefaultConfig(), "data/pepper"},
-		Meter:    meter.DefaultConfig(),
+		Meter:    meterSettings{meter.DefaultConfig(), rating.DefaultConfig()},
 		Store:    store.DefaultConfig(),
 		Private:  obs.DefaultPrivateConfig(),
 		Log:      obs.DefaultLogConfig(),

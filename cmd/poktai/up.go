@@ -22,6 +22,7 @@ import (
 	"pokt.ai/internal/tcp"
 	"pokt.ai/meter"
 	"pokt.ai/meter/embedded"
+	"pokt.ai/meter/rating"
 	"pokt.ai/meter/spool"
 )
 
@@ -103,6 +104,11 @@ func (u *up) startStore(ctx context.Context) error {
 	return err
 }
 
+// recordSlack is how long after the time in an event it may be recorded: the end
+// of a call and its event are microseconds apart, the items of a large batch some
+// milliseconds.
+const recordSlack = 2 * time.Second
+
 // startMeter stores what a killed process left behind before anything asks how
 // much was used.
 func (u *up) startMeter(ctx context.Context) error {
@@ -110,21 +116,27 @@ func (u *up) startMeter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	u.recorder = meter.NewRecorder(sp, u.metrics)
+	heartbeat := meter.NewHeartbeat(sp, u.recorder, u.db, recordSlack, u.log, u.metrics)
 	shipper := meter.NewShipper(u.cfg.Meter.Ship, sp, embedded.New(u.db, u.log), u.log, u.metrics)
+	if err := heartbeat.Claim(ctx); err != nil {
+		return errors.Join(err, sp.Close())
+	}
 	if err := shipper.Drain(ctx); err != nil {
 		return errors.Join(fmt.Errorf("store recovered usage: %w", err), sp.Close())
 	}
 	u.parts.Go(ctx, "usage retention", u.pruneUsage)
-	u.parts.Started("spool", func(context.Context) error { return sp.Close() })
+	u.parts.Go(ctx, "rating", rating.New(u.cfg.Meter.Rating, embedded.NewSource(u.db), u.db, u.log, u.metrics).Run)
+	u.parts.Started("spool", func(ctx context.Context) error { return errors.Join(heartbeat.Release(ctx), sp.Close()) })
 	u.parts.Go(ctx, "shipper", shipper.Run)
-	// Stopped first of the three: what is recorded is sealed and stored.
+	u.parts.Go(ctx, "heartbeat", heartbeat.Run)
+	// Stopped first of these: what is recorded is sealed and stored.
 	u.parts.Started("usage flush", func(ctx context.Context) error {
 		if err := sp.Flush(ctx); err != nil {
 			return err
 		}
 		return shipper.Drain(ctx)
 	})
-	u.recorder = meter.NewRecorder(sp, u.metrics)
 	u.ready = append(u.ready, obs.Check{Name: "spool", Func: func(context.Context) error { return u.recorder.Ready() }})
 	return nil
 }

@@ -173,7 +173,7 @@ func (s *Spool) recoverSegment(i id) (used bool, err error) {
 		return false, err
 	}
 	if err := s.disk.sync(file); err != nil {
-		return err
+		return false, err
 	}
 	s.metrics.rowsRecovered.Add(int(found.rows))
 	s.log.Info().Stringer("segment", i).Uint32("rows", found.rows).Msg("spool: recovered an open segment")
