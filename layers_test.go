@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"internal/testclickhouse":        {},
 	"internal/testclickhouse/engine": {},
 
-	"meter/clickhouse": {"internal/account", "internal/secret", "meter/spool"},
+	"meter/clickhouse": {"internal/account", "internal/secret", "meter", "meter/spool"},
 	"meter":            {"internal/account", "meter/spool"},
 	"meter/embedded":   {"internal/account", "internal/store", "meter", "meter/spool"},
 	"meter/rating":     {"internal/account", "internal/store", "meter"},

@@ -95,7 +95,7 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := h.beat(ctx, account.Running)
+		err := h.Beat(ctx)
 		switch {
 		case err == nil:
 			failing = false
@@ -110,6 +110,9 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Beat reports now, as Run does every few seconds.
+func (h *Heartbeat) Beat(ctx context.Context) error { return h.beat(ctx, account.Running) }
 
 // Release reports the last counts of this epoch. Call it when all is sealed and
 // shipped and nothing is recorded any more. If nothing is left in the spool, no

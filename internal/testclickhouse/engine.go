@@ -56,7 +56,7 @@ func (e *Engine) Start(t testing.TB) {
 	t.Helper()
 	// Not bound to the test's context: the engine outlives it until the cleanups
 	// that still ask it.
-	e.cmd = exec.Command(e.command, "-data", e.data, "-http", port(e.HTTP), "-native", port(e.Native), "-until-eof") //nolint:noctx // see above
+	e.cmd = exec.Command(e.command, "-data", e.data, "-http", port(e.HTTP), "-native", port(e.Native), "-until-eof")
 	e.output.Reset()
 	e.cmd.Stdout, e.cmd.Stderr = &e.output, &e.output
 	stdin, err := e.cmd.StdinPipe()
@@ -115,7 +115,7 @@ func (e *Engine) Stop(t testing.TB) {
 
 // answers reports whether the engine serves: HTTP opens last.
 func (e *Engine) answers() bool {
-	resp, err := http.Get(fmt.Sprintf("http://%s/ping", e.HTTP)) //nolint:noctx // bounded by Start
+	resp, err := http.Get(fmt.Sprintf("http://%s/ping", e.HTTP))
 	if err != nil {
 		return false
 	}

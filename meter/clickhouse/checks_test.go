@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
 
+	"pokt.ai/meter"
 	"pokt.ai/meter/clickhouse"
 	"pokt.ai/meter/spool"
 )
@@ -44,38 +46,36 @@ func count(t testing.TB, conn driver.Conn, query string) uint64 {
 	return n
 }
 
-// from and to are around all calls of tests.
-var from, to = noon.Add(-12 * time.Hour), noon.Add(36 * time.Hour)
+// from and until are around all calls of tests.
+var from, until = noon.Add(-12 * time.Hour), noon.Add(36 * time.Hour)
 
 // wantOnce fails unless the segments, and nothing else, are stored once: in the
 // manifest, in events and in each rollup.
 func wantOnce(t testing.TB, cfg clickhouse.Config, segments ...*spool.Segment) {
 	t.Helper()
-	type name struct {
-		gateway    string
-		epoch, seq uint64
+	type epoch struct {
+		gateway string
+		number  uint64
 	}
-	want := make(map[name]*spool.Segment)
+	want := make(map[epoch]map[uint64]meter.SegmentTotal)
 	for _, s := range segments {
-		want[name{s.Gateway, s.Epoch, s.Seq}] = s
+		e := epoch{s.Gateway, s.Epoch}
+		if want[e] == nil {
+			want[e] = make(map[uint64]meter.SegmentTotal)
+		}
+		want[e][s.Seq] = total(s)
 	}
 	db := open(t, cfg)
-	for got, err := range db.Segments(t.Context(), from, to) {
-		must(t, err)
-		n := name{got.Gateway, got.Epoch, uint64(got.Seq)}
-		s := want[n]
-		if s == nil {
-			t.Errorf("stored and never handed over: %+v", got)
-			continue
+	for e, segments := range want {
+		got := make(map[uint64]meter.SegmentTotal)
+		for s, err := range db.Segments(t.Context(), e.gateway, e.number, from, until) {
+			must(t, err)
+			if _, twice := got[s.Seq]; twice {
+				t.Errorf("segment %d of %v is in the manifest twice", s.Seq, e)
+			}
+			got[s.Seq] = s
 		}
-		delete(want, n)
-		if got.Manifests != 1 || got.Rows != uint64(s.Rows) || got.EventRows != uint64(s.Rows) ||
-			got.CU != uint64(s.CU) || got.EventCU != uint64(s.CU) {
-			t.Errorf("segment %s of %d rows and %d CU is stored as %+v", s.Name, s.Rows, s.CU, got)
-		}
-	}
-	for _, s := range want {
-		t.Errorf("segment %s is not stored", s.Name)
+		wantEqual(t, fmt.Sprint("segments of ", e), segments, got)
 	}
 	wantRollups(t, db)
 	var rows, cu int64
@@ -83,6 +83,12 @@ func wantOnce(t testing.TB, cfg clickhouse.Config, segments ...*spool.Segment) {
 		rows, cu = rows+s.Rows, cu+s.CU
 	}
 	conn := direct(t, cfg)
+	if n := count(t, conn, "SELECT count() FROM events"); n != uint64(rows) {
+		t.Errorf("events has %d rows, want %d", n, rows)
+	}
+	if n := count(t, conn, "SELECT count() FROM segments"); n != uint64(len(segments)) {
+		t.Errorf("segments has %d rows, want %d", n, len(segments))
+	}
 	for _, table := range []string{"usage_minute", "usage_hour", "usage_day"} {
 		if n := count(t, conn, "SELECT sum(calls) FROM "+table); n != uint64(rows) {
 			t.Errorf("%s has %d calls, want %d", table, n, rows)
@@ -93,10 +99,18 @@ func wantOnce(t testing.TB, cfg clickhouse.Config, segments ...*spool.Segment) {
 	}
 }
 
+// total is what Segments must say of a segment that is stored.
+func total(s *spool.Segment) meter.SegmentTotal {
+	return meter.SegmentTotal{
+		Gateway: s.Gateway, Epoch: s.Epoch, Seq: s.Seq, Rows: s.Rows, CU: s.CU, First: s.First, Last: s.Last,
+		Counted: true, CountedRows: s.Rows, CountedCU: s.CU,
+	}
+}
+
 // wantRollups fails unless the rollups show what the calls come to.
 func wantRollups(t testing.TB, db *clickhouse.DB) {
 	t.Helper()
-	for difference, err := range db.RollupDifferences(t.Context(), from, to.Add(24*time.Hour)) {
+	for difference, err := range db.RollupDifferences(t.Context(), from, until.Add(24*time.Hour)) {
 		must(t, err)
 		t.Errorf("rollup differs: %+v", difference)
 		return // one says enough

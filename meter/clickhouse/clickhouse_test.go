@@ -3,6 +3,7 @@ package clickhouse_test
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"pokt.ai/internal/account"
+	"pokt.ai/meter"
 	"pokt.ai/meter/clickhouse"
 	"pokt.ai/meter/spool"
 )
@@ -40,48 +42,63 @@ func TestCallsAreStored(t *testing.T) {
 				n++
 			}
 		}
-		wantEqual(t, "rows of an organisation", want, collect(t, db.Rows(t.Context(), org, from, to)))
-		wantEqual(t, "hours", hours(segments, from, to), collect(t, db.Hours(t.Context(), from, to)))
+		wantEqual(t, "rows of an organisation", want, collect(t, db.Rows(t.Context(), org, from, until)))
+		wantEqual(t, "totals", totals(segments, from, until), collect(t, db.Totals(t.Context(), from, until)))
 
 		// A span is half-open.
-		middle := noon.Add(20 * time.Minute)
-		wantEqual(t, "hours up to the middle", hours(segments, from, middle), collect(t, db.Hours(t.Context(), from, middle)))
-		wantEqual(t, "hours from the middle", hours(segments, middle, to), collect(t, db.Hours(t.Context(), middle, to)))
-		if got := collect(t, db.Segments(t.Context(), segments[0].First.Add(time.Microsecond), to)); len(got) != 1 || got[0].Gateway != "gw-1" {
-			t.Errorf("segments that began after the first ones: %+v", got)
+		second := noon.Add(time.Hour)
+		wantEqual(t, "totals before the second hour", totals(segments, from, second), collect(t, db.Totals(t.Context(), from, second)))
+		wantEqual(t, "totals from the second hour on", totals(segments, second, until), collect(t, db.Totals(t.Context(), second, until)))
+
+		var wantHours []meter.HourTotal
+		for _, hour := range []time.Time{noon, second} {
+			h := meter.HourTotal{Hour: hour}
+			for _, t := range totals(segments, hour, hour.Add(time.Hour)) {
+				h.Calls += t.Calls
+				h.CU += t.CU
+				if meter.Charged(t.Outcome) {
+					h.Charged += t.Calls
+				}
+			}
+			wantHours = append(wantHours, h)
+		}
+		gotHours, err := db.Hours(t.Context(), from, until)
+		must(t, err)
+		wantEqual(t, "hours", wantHours, gotHours)
+		gotHours, err = db.Hours(t.Context(), from, second)
+		must(t, err)
+		wantEqual(t, "hours before the second", wantHours[:1], gotHours)
+
+		// Segments that a span does not touch are not counted.
+		got := collect(t, db.Segments(t.Context(), "gw-1", segments[0].Epoch, from, noon))
+		if len(got) != 2 || got[0].Counted || got[0].Rows != 1000 || got[0].CountedRows != 0 {
+			t.Errorf("segments without a count: %+v", got)
 		}
 	})
 }
 
-// hours is what Hours must yield, counted here.
-func hours(segments []*spool.Segment, from, to time.Time) []clickhouse.Hour {
-	sums := make(map[clickhouse.Hour]clickhouse.Hour)
+// totals is what Totals must yield, counted here.
+func totals(segments []*spool.Segment, from, until time.Time) []meter.Total {
+	sums := make(map[meter.Total]meter.Total)
 	for _, s := range segments {
 		for r := range s.Records() {
 			at := time.UnixMicro(r.TimeMicros).UTC()
-			if at.Before(from) || !at.Before(to) {
+			if at.Before(from) || !at.Before(until) {
 				continue
 			}
-			h := clickhouse.Hour{
-				Hour: at.Truncate(time.Hour), Org: r.Org, Key: r.Key, Chain: s.Text(r.Chain), Method: s.Text(r.Method),
-				Outcome: r.Outcome.String(), Prices: s.Text(r.Prices),
+			bucket := meter.Total{
+				Hour: at.Truncate(time.Hour), Org: account.OrgID(r.Org), Key: account.KeyID(r.Key),
+				Chain: s.Text(r.Chain), Method: s.Text(r.Method), Outcome: r.Outcome.String(), Prices: s.Text(r.Prices),
 			}
-			sum := sums[h]
-			calls, cu := sum.Calls+1, sum.CU+uint64(r.CU)
-			sum = h
-			sum.Calls, sum.CU = calls, cu
-			sums[h] = sum
+			sum := bucket
+			sum.Calls, sum.CU = sums[bucket].Calls+1, sums[bucket].CU+int64(r.CU)
+			sums[bucket] = sum
 		}
 	}
-	var all []clickhouse.Hour
-	for _, sum := range sums {
-		all = append(all, sum)
-	}
-	slices.SortFunc(all, func(a, b clickhouse.Hour) int {
+	return slices.SortedFunc(maps.Values(sums), func(a, b meter.Total) int {
 		return cmp.Or(a.Hour.Compare(b.Hour), cmp.Compare(a.Org, b.Org), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Chain, b.Chain),
 			cmp.Compare(a.Method, b.Method), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Prices, b.Prices))
 	})
-	return all
 }
 
 // TestExtremeValues stores what the fields can hold, and a clock that steps back
@@ -102,7 +119,7 @@ func TestExtremeValues(t *testing.T) {
 		}
 		segment := h.seal(t, 0)
 		store(t, db, segment)
-		got := collect(t, db.Rows(t.Context(), math.MaxUint64, month.Add(-time.Hour), to))
+		got := collect(t, db.Rows(t.Context(), math.MaxUint64, month.Add(-time.Hour), until))
 		if len(got) != len(times) {
 			t.Fatalf("%d rows, want %d", len(got), len(times))
 		}
@@ -114,12 +131,12 @@ func TestExtremeValues(t *testing.T) {
 			}
 			wantEqual(t, "row", want, row)
 		}
-		for d, err := range db.RollupDifferences(t.Context(), month.Add(-48*time.Hour), to) {
+		for d, err := range db.RollupDifferences(t.Context(), month.Add(-48*time.Hour), until) {
 			must(t, err)
 			t.Errorf("rollup differs: %+v", d)
 		}
 		// The day of the call is another than that of its segment.
-		if got := collect(t, db.Hours(t.Context(), noon, noon.Add(time.Hour))); len(got) != 1 || got[0].Calls != 1 {
+		if got := collect(t, db.Totals(t.Context(), noon, noon.Add(time.Hour))); len(got) != 1 || got[0].Calls != 1 {
 			t.Errorf("the last call's hour: %+v", got)
 		}
 	})
@@ -202,19 +219,19 @@ func TestRowsWereRemoved(t *testing.T) {
 		store(t, db, segment)
 		conn := direct(t, cfg)
 		exec(t, conn, "ALTER TABLE events DELETE WHERE row >= 60 SETTINGS mutations_sync = 1")
-		got := collect(t, db.Segments(t.Context(), from, to))
-		if len(got) != 1 || got[0].Rows != 100 || got[0].EventRows != 60 || got[0].EventCU >= got[0].CU {
+		got := collect(t, db.Segments(t.Context(), "gw-1", segment.Epoch, from, until))
+		if len(got) != 1 || got[0].Rows != 100 || got[0].CountedRows != 60 || got[0].CountedCU >= got[0].CU {
 			t.Errorf("segments: %+v", got)
 		}
-		if got := collect(t, db.RollupDifferences(t.Context(), from, to)); len(got) == 0 {
+		if got := collect(t, db.RollupDifferences(t.Context(), from, until)); len(got) == 0 {
 			t.Error("the rollups show no difference")
 		}
 		exec(t, conn, "TRUNCATE TABLE segments")
 		if err := db.Store(t.Context(), segment); err == nil {
 			t.Error("a segment with a part of its rows was stored")
 		}
-		got = collect(t, db.Segments(t.Context(), from, to))
-		if len(got) != 1 || got[0].Manifests != 0 || got[0].EventRows != 60 {
+		got = collect(t, db.Segments(t.Context(), "gw-1", segment.Epoch, from, until))
+		if len(got) != 1 || got[0].Rows != 0 || got[0].CountedRows != 60 {
 			t.Errorf("segments without a manifest: %+v", got)
 		}
 	})

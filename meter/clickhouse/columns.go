@@ -24,7 +24,7 @@ type columns struct {
 	cu, latency, requestBytes, responseByte []uint32
 
 	// Names are handed to the driver as interfaces that were made once a name:
-	// making one a row would allocate (BenchmarkColumns).
+	// making one a row would allocate (BenchmarkStore).
 	gateway, chain, method, upstream, prices, outcome []any
 
 	names    []any // by number in the segment

@@ -25,9 +25,28 @@ func onBoth(t *testing.T, test func(t *testing.T, cfg clickhouse.Config)) {
 	for _, protocol := range []clickhouse.Protocol{clickhouse.Native, clickhouse.HTTP} {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
-			test(t, newDatabase(t, server, protocol))
+			test(t, newSharedDatabase(t, server, protocol))
 		})
 	}
+}
+
+// newSharedDatabase is one on a server that others use: it goes with the test.
+func newSharedDatabase(t testing.TB, server testclickhouse.Server, protocol clickhouse.Protocol) clickhouse.Config {
+	t.Helper()
+	cfg := newDatabase(t, server, protocol)
+	t.Cleanup(func() {
+		conn := direct(t, inDefault(cfg))
+		// t.Context is over in cleanups.
+		if err := conn.Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database); err != nil {
+			t.Error(err)
+		}
+	})
+	return cfg
+}
+
+func inDefault(cfg clickhouse.Config) clickhouse.Config {
+	cfg.Database = "default"
+	return cfg
 }
 
 // newDatabase is the configuration of a database that the test has to itself.
@@ -85,16 +104,16 @@ func newHouse(t testing.TB, gateway string, rows int) *house {
 	sp, err := spool.Open(cfg, zerolog.Nop(), metrics.NewSet())
 	must(t, err)
 	t.Cleanup(func() { must(t, sp.Close()) })
-	return &house{Spool: sp, every: 1_234_567 * time.Microsecond}
+	return &house{Spool: sp, every: 2_345_678 * time.Microsecond}
 }
 
 // event is the call with that number, different from the others in every field.
-// All are within an hour, in no order.
+// All are within two hours, in no order.
 func (h *house) event(n uint64) spool.Record {
 	chains, methods := []string{"eth", "base", "poktai-test"}, []string{"eth_call", "eth_getLogs", "eth_blockNumber", "eth_getBalance"}
 	outcomes := []meter.Outcome{meter.Answered, meter.RPCError, meter.RateLimited}
 	e := spool.Record{
-		TimeMicros:    noon.UnixMicro() + int64(n%3000)*h.every.Microseconds(),
+		TimeMicros:    noon.UnixMicro() + int64(n*7919%3000)*h.every.Microseconds(),
 		Org:           n % 5,
 		Key:           n % 23,
 		RequestID:     n,

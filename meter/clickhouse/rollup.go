@@ -38,18 +38,16 @@ var rollups = []struct{ table, start string }{
 }
 
 // RollupDifferences compares the rollups with the calls of whole UTC days, from
-// the day of from to before the day of to. It yields nothing if all is well. A
-// segment that is being stored shows as a difference.
-func (db *DB) RollupDifferences(ctx context.Context, from, to time.Time) iter.Seq2[Difference, error] {
+// the day of from to before the day of until, and ends with the first error. It
+// yields nothing if all is well. A segment that is being stored shows as a
+// difference.
+func (db *DB) RollupDifferences(ctx context.Context, from, until time.Time) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		for _, rollup := range rollups {
 			query := fmt.Sprintf(compareQuery, rollup.start, rollup.table)
-			for row, err := range stream[comparison](ctx, db, span(day(from), day(to)), query) {
-				if err != nil {
-					yield(Difference{}, fmt.Errorf("compare %s: %w", rollup.table, err))
-					return
-				}
-				if !yield(row.difference(rollup.table), nil) {
+			difference := func(c *comparison) Difference { return c.difference(rollup.table) }
+			for d, err := range stream(ctx, db, rollup.table, span(day(from), day(until)), query, difference) {
+				if !yield(d, err) || err != nil {
 					return
 				}
 			}
@@ -66,11 +64,11 @@ const compareQuery = `SELECT start, org, key, chain, method, outcome, prices,
 	FROM (
 		SELECT true AS counted, %s AS start, org, key, chain, method, outcome, prices, count() AS calls, sum(events.cu) AS cu,
 			sum(request_bytes) AS request, sum(response_bytes) AS response, sum(latency_us) AS latency
-		FROM events WHERE ` + inSpan + ` GROUP BY ALL
+		FROM events WHERE time >= {from:DateTime64(6)} AND time < {until:DateTime64(6)} AND ` + mayTouch + ` GROUP BY ALL
 		UNION ALL
 		SELECT false AS counted, r.start AS start, org, key, chain, method, outcome, prices, sum(r.calls) AS calls, sum(r.cu) AS cu,
 			sum(request_bytes) AS request, sum(response_bytes) AS response, sum(latency_us) AS latency
-		FROM %s AS r WHERE r.start >= {from:DateTime64(6)} AND r.start < {to:DateTime64(6)} GROUP BY ALL
+		FROM %s AS r WHERE r.start >= {from:DateTime64(6)} AND r.start < {until:DateTime64(6)} GROUP BY ALL
 	)
 	GROUP BY start, org, key, chain, method, outcome, prices
 	HAVING (e_calls, e_cu, e_request, e_response, e_latency) != (s_calls, s_cu, s_request, s_response, s_latency)
@@ -97,7 +95,7 @@ type comparison struct {
 	SLatency  uint64    `ch:"s_latency"`
 }
 
-func (c comparison) difference(table string) Difference {
+func (c *comparison) difference(table string) Difference {
 	return Difference{
 		Rollup: table, Start: c.Start, Org: c.Org, Key: c.Key, Chain: c.Chain, Method: c.Method, Outcome: c.Outcome, Prices: c.Prices,
 		Events: Totals{Calls: c.ECalls, CU: c.ECU, RequestBytes: c.ERequest, ResponseBytes: c.EResponse, LatencyMicros: c.ELatency},

@@ -94,15 +94,17 @@ func (c *epochCheck) finish() EpochReport {
 	}
 	if !c.inPrefix && c.prefix != sealed {
 		c.found.add(c.name(), "%v were spooled up to segment %d and %v stored of them", sealed, e.SealedSeq, c.prefix)
+		return rep
 	}
-	if short := accepted.calls - c.rows; short > 0 {
+	short := accepted.calls - c.rows
+	switch over := c.gone || e.Ended != account.Running; {
+	case short <= 0:
+	case c.waiting > 0 || !over:
 		rep.Waiting = short
-		// A gateway that was killed has recovered what it had accepted, all of it
-		// in segments that are numbered.
-		if gone := c.gone || e.Ended == account.Killed; gone && c.waiting == 0 && c.lost == 0 {
-			c.found.add(c.name(), "%d calls were accepted and %d stored, and no more are to come", accepted.calls, c.rows)
-			rep.Waiting = 0
-		}
+	case c.lost == 0 && e.Ended != account.Clean:
+		// What a killed process had accepted was recovered, all of it in segments
+		// that are numbered.
+		c.found.add(c.name(), "%d calls were accepted and %d stored, and no more are to come", accepted.calls, c.rows)
 	}
 	return rep
 }

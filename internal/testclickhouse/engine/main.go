@@ -3,7 +3,8 @@
 // packaged. It is ClickHouse itself: its shared library, as chDB publishes it
 // (package.json names the version), runs clickhouse-local in this process, and
 // SYSTEM START LISTEN opens the server's own listeners. There are no users and
-// no passwords: it is for tests alone.
+// no passwords: it is for tests alone. A native connection that is refused at its
+// handshake, as one to a database that is not there, ends it.
 //
 //	engine -data DIR -http 8123 -native 9000
 //
@@ -17,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,11 +38,11 @@ func main() {
 func run() error {
 	library := flag.String("library", "", "path of libchdb.so (default: beside this program)")
 	data := flag.String("data", "", "folder of the data")
-	http := flag.Uint("http", 0, "port for HTTP")
+	web := flag.Uint("http", 0, "port for HTTP")
 	native := flag.Uint("native", 0, "port for the native protocol")
 	untilEOF := flag.Bool("until-eof", false, "stop when standard input ends")
 	flag.Parse()
-	if *data == "" || *http == 0 || *native == 0 || flag.NArg() > 0 {
+	if *data == "" || *web == 0 || *native == 0 || flag.NArg() > 0 {
 		flag.Usage()
 		return errors.New("-data, -http and -native must be set, and nothing else")
 	}
@@ -55,32 +57,62 @@ func run() error {
 	if err != nil {
 		return err
 	}
-
-	// The listeners are open for as long as clickhouse-local has a query to run:
-	// one that reads a pipe nobody writes to.
-	hold, release, err := os.Pipe()
+	// Before the engine touches the data: who finds a port taken leaves it alone.
+	nativeListener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *native))
 	if err != nil {
 		return err
 	}
-	defer hold.Close()
+	defer nativeListener.Close()
+	webListener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *web))
+	if err != nil {
+		return err
+	}
+	defer webListener.Close()
+
 	stop, stopped := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-stop
-		close(stopped)
-		_ = release.Close()
-	}()
 	if *untilEOF {
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop <- syscall.SIGTERM
 		}()
 	}
+	// The engine's listeners are open for as long as clickhouse-local has a query
+	// to run: one that reads a pipe nobody writes to.
+	hold, release, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	go func() {
+		<-stop
+		close(stopped)
+		_ = release.Close()
+	}()
+	// It takes two free ports, and says which through another pipe.
+	ports, tell, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer tell.Close()
+	go func() {
+		var engineNative, engineWeb int
+		if _, err := fmt.Fscan(ports, &engineNative, &engineWeb); err != nil {
+			return // it never came so far
+		}
+		go relay(nativeListener, fmt.Sprintf("127.0.0.1:%d", engineNative))
+		go relay(webListener, fmt.Sprintf("127.0.0.1:%d", engineWeb))
+	}()
+
 	err = clickhouse.local(
 		"--path="+*data,
-		"--listen_host=127.0.0.1", fmt.Sprintf("--http_port=%d", *http), fmt.Sprintf("--tcp_port=%d", *native),
-		// HTTP opens last: who is answered there finds both open.
-		fmt.Sprintf("--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT * FROM file('/dev/fd/%d', LineAsString)", hold.Fd()),
+		"--listen_host=127.0.0.1", "--tcp_port=0", "--http_port=0",
+		fmt.Sprintf(`--query=
+			SYSTEM START LISTEN TCP;
+			SYSTEM START LISTEN HTTP;
+			INSERT INTO FUNCTION file('/dev/fd/%d', TSV, 'native UInt16, web UInt16')
+				SELECT getServerPort('tcp_port'), getServerPort('http_port');
+			SELECT * FROM file('/dev/fd/%d', LineAsString)`, tell.Fd(), hold.Fd()),
 	)
 	if err != nil {
 		return err
