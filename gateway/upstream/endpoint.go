@@ -13,6 +13,8 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
+
+	"pokt.ai/internal/obs"
 )
 
 // An Endpoint is one node as the gateway reaches it. It is safe for concurrent
@@ -32,7 +34,7 @@ type Endpoint struct {
 	log      zerolog.Logger
 	requests *metrics.Counter
 	failed   [len(failureNames)]*metrics.Counter
-	seconds  *metrics.Histogram
+	seconds  *obs.Histogram
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -89,7 +91,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 	}
 	labels := fmt.Sprintf(`chain=%q,upstream=%q`, deps.Chain, cfg.Name)
 	e.requests = deps.Metrics.GetOrCreateCounter("poktai_upstream_requests_total{" + labels + "}")
-	e.seconds = deps.Metrics.GetOrCreateHistogram("poktai_upstream_request_seconds{" + labels + "}")
+	e.seconds = obs.NewHistogram(deps.Metrics, "poktai_upstream_request_seconds{"+labels+"}")
 	for f := NotSent; int(f) < len(e.failed); f++ {
 		e.failed[f] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf("poktai_upstream_failures_total{%s,reason=%q}", labels, f))
 	}
@@ -199,7 +201,7 @@ func (e *Endpoint) exchange(c **conn, start, deadline time.Time, body []byte, ag
 func (e *Endpoint) note(start, end time.Time, f Failure, status int, err error) {
 	from, to := e.at(start), e.at(end)
 	if f == None {
-		e.seconds.Update(end.Sub(start).Seconds())
+		e.seconds.Observe(end.Sub(start))
 		if e.health.succeeded(from, to) {
 			e.log.Info().Msg("upstream answers again")
 		}
