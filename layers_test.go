@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"configs": {},
 	"gateway": {
 		"gateway/allow", "gateway/chain", "gateway/forward", "gateway/jsonrpc", "gateway/keys",
-		"gateway/limit", "gateway/upstream", "internal/account", "internal/secret", "internal/tcp", "meter",
+		"gateway/limit", "gateway/upstream", "internal/account", "internal/obs", "internal/secret", "internal/tcp", "meter",
 	},
 	"gateway/allow":     {"gateway/jsonrpc", "internal/account"},
 	"gateway/chain":     {"gateway/upstream"},
@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"gateway/jsonrpc":   {},
 	"gateway/keys":      {"internal/account"},
 	"gateway/limit":     {},
-	"gateway/upstream":  {"internal/secret", "internal/tcp"},
+	"gateway/upstream":  {"internal/obs", "internal/secret", "internal/tcp"},
 	"internal/account":  {},
 	"internal/config":   {"internal/secret"},
 	"internal/devchain": {},

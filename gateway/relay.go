@@ -341,6 +341,6 @@ func (r *relay) record(ev *meter.Event, o meter.Outcome, ref *refusal) *refusal 
 func (r *relay) count(ev *meter.Event) {
 	r.snap.calls[r.chain.Index][ev.Outcome].Inc()
 	if ev.LatencyMicros > 0 {
-		r.snap.seconds[r.chain.Index].Update(float64(ev.LatencyMicros) / 1e6)
+		r.snap.seconds[r.chain.Index].Observe(time.Duration(ev.LatencyMicros) * time.Microsecond)
 	}
 }

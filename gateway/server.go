@@ -29,6 +29,7 @@ import (
 	"pokt.ai/gateway/jsonrpc"
 	"pokt.ai/gateway/keys"
 	"pokt.ai/internal/account"
+	"pokt.ai/internal/obs"
 	"pokt.ai/meter"
 )
 
@@ -50,6 +51,7 @@ type Server struct {
 	log      zerolog.Logger
 	panics   *metrics.Counter
 	refused  map[*refusal]*metrics.Counter // those that no chain counts
+	seconds  map[string]*obs.Histogram     // by chain; Reload's alone
 	snapshot atomic.Pointer[snapshot]
 	draining atomic.Bool
 	relays   sync.Pool
@@ -64,7 +66,7 @@ type snapshot struct {
 	limits  jsonrpc.Limits
 	chains  *chain.Table
 	calls   [][256]*metrics.Counter // by chain and outcome
-	seconds []*metrics.Histogram    // by chain
+	seconds []*obs.Histogram        // by chain
 }
 
 // Deps is what a Server works with.
@@ -84,6 +86,7 @@ func New(cfg Config, table *chain.Table, deps Deps) (*Server, error) {
 	s.idBase.Store(binary.LittleEndian.Uint64(seed[:]))
 	s.relays.New = func() any { return &relay{server: s} }
 	s.panics = deps.Metrics.GetOrCreateCounter("poktai_gateway_panics_total")
+	s.seconds = make(map[string]*obs.Histogram)
 	s.refused = make(map[*refusal]*metrics.Counter)
 	for name, r := range countedRefusals {
 		s.refused[r] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf(`poktai_gateway_refused_total{reason=%q}`, name))
@@ -121,7 +124,10 @@ func (s *Server) Reload(cfg Config, table *chain.Table) error {
 			counters[o] = s.metrics.GetOrCreateCounter(fmt.Sprintf(`poktai_gateway_calls_total{chain=%q,outcome=%q}`, c.Name, meter.Outcome(o)))
 		}
 		snap.calls = append(snap.calls, counters)
-		snap.seconds = append(snap.seconds, s.metrics.GetOrCreateHistogram(fmt.Sprintf(`poktai_gateway_request_seconds{chain=%q}`, c.Name)))
+		if s.seconds[c.Name] == nil {
+			s.seconds[c.Name] = obs.NewHistogram(s.metrics, fmt.Sprintf(`poktai_gateway_request_seconds{chain=%q}`, c.Name))
+		}
+		snap.seconds = append(snap.seconds, s.seconds[c.Name])
 	}
 	s.snapshot.Store(snap)
 	return nil

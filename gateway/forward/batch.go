@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"fmt"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -46,6 +48,9 @@ func (f *Forwarder) Batch(now, deadline time.Time, pool *upstream.Pool, items []
 	b.workers = 1
 	b.work()
 	b.running.Wait()
+	if b.fault != nil {
+		panic(b.fault)
+	}
 	return b.responses
 }
 
@@ -60,6 +65,7 @@ type batch struct {
 	todo      []*part
 	workers   int
 	responses []*fasthttp.Response
+	fault     error // a panic of a worker, for the goroutine of the request
 }
 
 // part is some calls of a batch that are sent together: either all of them are
@@ -72,6 +78,13 @@ type part struct {
 // work sends parts until there are none left. Parts that come back are sent by
 // the worker that brought them, if by no other.
 func (b *batch) work() {
+	defer func() {
+		if fault := recover(); fault != nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.todo, b.fault = nil, fmt.Errorf("%v\n%s", fault, debug.Stack())
+		}
+	}()
 	for {
 		p, e, resp := b.take()
 		if p == nil {

@@ -310,3 +310,17 @@ func TestBatchOfNothing(t *testing.T) {
 		t.Errorf("%v after %d requests", got, len(n.seen()))
 	}
 }
+
+// A fault comes to the goroutine that can do something about it, and only when
+// nothing reads the request any more.
+func TestFaultComesToTheCaller(t *testing.T) {
+	pool, _ := one(t, 1, healthy("a"))
+	list := items(t, strings.Repeat("m ", 100))
+	list[50].Request = nil
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	batch(pool, list, patience)
+}

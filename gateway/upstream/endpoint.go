@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
+
+	"pokt.ai/internal/obs"
 )
 
 // An Endpoint is one node as the gateway reaches it. It is safe for concurrent
@@ -31,7 +34,7 @@ type Endpoint struct {
 	log      zerolog.Logger
 	requests *metrics.Counter
 	failed   [len(failureNames)]*metrics.Counter
-	seconds  *metrics.Histogram
+	seconds  *obs.Histogram
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -76,7 +79,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 	}
 	e.conns.dialer = deps.Dialer
 	e.conns.address = t.address
-	e.conns.max = int32(orDefault(cfg.MaxConns, defaultMaxConns))
+	e.conns.max = int32(min(orDefault(cfg.MaxConns, defaultMaxConns), math.MaxInt32))
 	e.conns.shards = newShards()
 	if t.tls {
 		e.conns.tls = &tls.Config{
@@ -88,7 +91,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Endpoint, error) {
 	}
 	labels := fmt.Sprintf(`chain=%q,upstream=%q`, deps.Chain, cfg.Name)
 	e.requests = deps.Metrics.GetOrCreateCounter("poktai_upstream_requests_total{" + labels + "}")
-	e.seconds = deps.Metrics.GetOrCreateHistogram("poktai_upstream_request_seconds{" + labels + "}")
+	e.seconds = obs.NewHistogram(deps.Metrics, "poktai_upstream_request_seconds{"+labels+"}")
 	for f := NotSent; int(f) < len(e.failed); f++ {
 		e.failed[f] = deps.Metrics.GetOrCreateCounter(fmt.Sprintf("poktai_upstream_failures_total{%s,reason=%q}", labels, f))
 	}
@@ -126,9 +129,9 @@ func (e *Endpoint) sweep() {
 }
 
 // Call sends body, one JSON-RPC message or batch, and reads the HTTP response
-// into resp, whose body is valid until resp is reset. judge says what a response
-// is worth, of any status. Call returns when that was, and why there is no answer;
-// only if there is one, or judge says otherwise, does resp mean anything.
+// into resp, whose body is valid until resp is reset. judge says what a response,
+// of any status, is worth. Call returns when it ended and why there is no answer,
+// None if there is one. After a failure that is not judge's, resp means nothing.
 //
 // A kept-alive connection that turns out to have been closed meanwhile is replaced
 // once: always if the request could not be sent whole, and if it was sent and not
@@ -136,7 +139,19 @@ func (e *Endpoint) sweep() {
 func (e *Endpoint) Call(start, deadline time.Time, body []byte, again bool, resp *fasthttp.Response, judge func(*fasthttp.Response) Failure) (end time.Time, f Failure) {
 	e.requests.Inc()
 	e.health.begin(e.at(start))
-	c, f, err := e.exchange(start, deadline, body, again, resp)
+	var c *conn // while this call has one
+	noted := false
+	defer func() {
+		if noted {
+			return
+		}
+		// There was a panic, and the process may well go on.
+		e.health.neutral()
+		if c != nil {
+			e.conns.close(c)
+		}
+	}()
+	f, err := e.exchange(&c, start, deadline, body, again, resp)
 	status := 0
 	if f == None {
 		f, status = judge(resp), resp.StatusCode()
@@ -151,39 +166,42 @@ func (e *Endpoint) Call(start, deadline time.Time, body []byte, again bool, resp
 			e.conns.put(c, end)
 		}
 	}
+	noted = true
 	e.note(start, end, f, status, err)
 	return end, f
 }
 
-// exchange makes a round trip. Without a failure it returns the connection; on a
-// failure it has closed it.
-func (e *Endpoint) exchange(start, deadline time.Time, body []byte, again bool, resp *fasthttp.Response) (*conn, Failure, error) {
-	c, err := e.conns.get(e.ctx, deadline, start)
+// exchange makes a round trip. It leaves the connection in *c if there was no
+// failure, and closes it otherwise.
+func (e *Endpoint) exchange(c **conn, start, deadline time.Time, body []byte, again bool, resp *fasthttp.Response) (f Failure, err error) {
+	*c, err = e.conns.get(e.ctx, deadline, start)
 	for err == nil {
-		f, silent, why := c.roundTrip(deadline, e.head, body, resp, e.maxBytes)
+		f, silent, why := (*c).roundTrip(deadline, e.head, body, resp, e.maxBytes)
 		if f == None {
-			return c, None, nil
+			return None, nil
 		}
-		e.conns.close(c)
-		if !c.used || !silent || (f.MayHaveActed() && !again) {
-			return nil, f, why
+		used := (*c).used
+		e.conns.close(*c)
+		*c = nil
+		if !used || !silent || (f.MayHaveActed() && !again) {
+			return f, why
 		}
-		c, err = e.conns.dial(e.ctx, deadline)
+		*c, err = e.conns.dial(e.ctx, deadline)
 	}
 	switch {
 	case errors.Is(err, errBusy):
-		return nil, Busy, err
+		return Busy, err
 	case past(deadline):
-		return nil, TimedOut, errors.New("no connection in time")
+		return TimedOut, errors.New("no connection in time")
 	}
-	return nil, NotSent, redact(err)
+	return NotSent, redact(err)
 }
 
 // note keeps account of a call. status is 0 if there was no HTTP response.
 func (e *Endpoint) note(start, end time.Time, f Failure, status int, err error) {
 	from, to := e.at(start), e.at(end)
 	if f == None {
-		e.seconds.Update(end.Sub(start).Seconds())
+		e.seconds.Observe(end.Sub(start))
 		if e.health.succeeded(from, to) {
 			e.log.Info().Msg("upstream answers again")
 		}
