@@ -20,6 +20,7 @@ import (
 	"pokt.ai/internal/obs"
 	"pokt.ai/internal/store"
 	"pokt.ai/meter"
+	"pokt.ai/meter/clickhouse"
 	"pokt.ai/meter/rating"
 )
 
@@ -45,16 +46,33 @@ type keySettings struct {
 	PepperFile string `yaml:"pepper_file"`
 }
 
+// What meter.sink may be.
+const (
+	sinkEmbedded   = "embedded"
+	sinkClickHouse = "clickhouse"
+)
+
 type meterSettings struct {
 	meter.Config `yaml:",inline"`
-	Rating       rating.Config `yaml:"rating"`
+	// Sink is where usage is kept: "embedded", in the database of store.dsn, or
+	// "clickhouse". Default "embedded"; it must be set.
+	Sink       string            `yaml:"sink"`
+	ClickHouse clickhouse.Config `yaml:"clickhouse"`
+	Rating     rating.Config     `yaml:"rating"`
+}
+
+// Validate reports a sink that does not exist.
+func (m meterSettings) Validate(report func(key, message string)) {
+	if m.Sink != sinkEmbedded && m.Sink != sinkClickHouse {
+		report("sink", fmt.Sprintf("must be %q or %q", sinkEmbedded, sinkClickHouse))
+	}
 }
 
 func defaultSettings() settings {
 	return settings{
 		Gateway:  gateway.DefaultConfig(),
 		Keys:     keySettings{keys.DefaultConfig(), "data/pepper"},
-		Meter:    meterSettings{meter.DefaultConfig(), rating.DefaultConfig()},
+		Meter:    meterSettings{meter.DefaultConfig(), sinkEmbedded, clickhouse.DefaultConfig(), rating.DefaultConfig()},
 		Store:    store.DefaultConfig(),
 		Private:  obs.DefaultPrivateConfig(),
 		Log:      obs.DefaultLogConfig(),

@@ -21,7 +21,6 @@ import (
 	"pokt.ai/internal/store"
 	"pokt.ai/internal/tcp"
 	"pokt.ai/meter"
-	"pokt.ai/meter/embedded"
 	"pokt.ai/meter/rating"
 	"pokt.ai/meter/spool"
 )
@@ -41,6 +40,7 @@ type up struct {
 
 	db       *store.DB
 	hashers  []*account.Hasher
+	usage    *usageStore
 	recorder *meter.Recorder
 	loop     *tcp.Loop
 	keys     *gateway.Keys
@@ -112,21 +112,29 @@ const recordSlack = 2 * time.Second
 // startMeter stores what a killed process left behind before anything asks how
 // much was used.
 func (u *up) startMeter(ctx context.Context) error {
+	var err error
+	if u.usage, err = openUsage(u.cfg.Meter, u.db, u.log); err != nil {
+		return err
+	}
+	u.parts.Started("usage store", func(context.Context) error { return u.usage.close() })
 	sp, err := spool.Open(u.cfg.Meter.Spool, u.log, u.metrics)
 	if err != nil {
 		return err
 	}
 	u.recorder = meter.NewRecorder(sp, u.metrics)
 	heartbeat := meter.NewHeartbeat(sp, u.recorder, u.db, recordSlack, u.log, u.metrics)
-	shipper := meter.NewShipper(u.cfg.Meter.Ship, sp, embedded.New(u.db, u.log), u.log, u.metrics)
+	shipper := meter.NewShipper(u.cfg.Meter.Ship, sp, u.usage.sink, u.log, u.metrics)
 	if err := heartbeat.Claim(ctx); err != nil {
 		return errors.Join(err, sp.Close())
 	}
-	if err := shipper.Drain(ctx); err != nil {
-		return errors.Join(fmt.Errorf("store recovered usage: %w", err), sp.Close())
+	// ClickHouse may be away: the spool holds what comes, and calls are served.
+	if u.cfg.Meter.Sink == sinkEmbedded {
+		if err := shipper.Drain(ctx); err != nil {
+			return errors.Join(fmt.Errorf("store recovered usage: %w", err), sp.Close())
+		}
 	}
 	u.parts.Go(ctx, "usage retention", u.pruneUsage)
-	u.parts.Go(ctx, "rating", rating.New(u.cfg.Meter.Rating, embedded.NewSource(u.db), u.db, u.log, u.metrics).Run)
+	u.parts.Go(ctx, "rating", rating.New(u.cfg.Meter.Rating, u.usage.rated, u.db, u.log, u.metrics).Run)
 	u.parts.Started("spool", func(ctx context.Context) error { return errors.Join(heartbeat.Release(ctx), sp.Close()) })
 	u.parts.Go(ctx, "shipper", shipper.Run)
 	u.parts.Go(ctx, "heartbeat", heartbeat.Run)
@@ -161,7 +169,7 @@ func (u *up) pruneUsage(ctx context.Context) error {
 }
 
 func (u *up) startKeys(ctx context.Context) error {
-	u.grants = gateway.NewGrants(u.db)
+	u.grants = gateway.NewGrants(u.usage.used)
 	cache, err := gateway.NewKeys(ctx, u.cfg.Keys.Config, u.db, u.hashers, u.grants, u.metrics)
 	if err != nil {
 		return err

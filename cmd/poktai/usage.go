@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"pokt.ai/internal/store"
 )
 
@@ -37,7 +39,7 @@ func runUsage(ctx context.Context, a *app, args []string) error {
 	if q.Until, err = parseTime("until", *until, now); err != nil {
 		return err
 	}
-	db, _, err := a.openStore(ctx, *file)
+	db, cfg, err := a.openStore(ctx, *file)
 	if err != nil {
 		return err
 	}
@@ -47,11 +49,16 @@ func runUsage(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	q.Org = o.ID
-	groups, err := db.Usage(ctx, q)
+	kept, err := openUsage(cfg.Meter, db, zerolog.Nop())
 	if err != nil {
 		return err
 	}
-	last, err := db.LastEvent(ctx)
+	defer kept.close()
+	groups, err := kept.report.Usage(ctx, q)
+	if err != nil {
+		return err
+	}
+	last, err := kept.report.LastEvent(ctx)
 	if err != nil {
 		return err
 	}

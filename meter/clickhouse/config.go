@@ -20,7 +20,7 @@ const (
 type Config struct {
 	// Addresses are "host:port" of the server, in order of preference: the next
 	// one is tried when one does not answer. They must be of one server or
-	// show one set of tables. They must be set.
+	// show one set of tables. Default 127.0.0.1:9000; they must be set.
 	Addresses []string `yaml:"addresses"`
 	// Protocol is "native" (usually port 9000, 9440 with TLS) or "http" (8123,
 	// 8443). Default "native"; it must be set.
@@ -50,6 +50,7 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
+		Addresses:     []string{"127.0.0.1:9000"},
 		Protocol:      Native,
 		Database:      "poktai",
 		User:          "default",
