@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"pokt.ai/gateway"
+	"pokt.ai/internal/account"
 	"pokt.ai/internal/store"
 	"pokt.ai/meter"
 	"pokt.ai/meter/clickhouse"
@@ -41,7 +42,7 @@ func openUsage(cfg meterSettings, db *store.DB, log zerolog.Logger) (*usageStore
 	if err != nil {
 		return nil, err
 	}
-	return &usageStore{sink: ch, rated: ch, used: ch, report: clickhouseReporter{ch}, close: ch.Close}, nil
+	return &usageStore{sink: ch, rated: ch, used: rated{db}, report: clickhouseReporter{ch}, close: ch.Close}, nil
 }
 
 type clickhouseReporter struct{ *clickhouse.DB }
@@ -59,4 +60,24 @@ func (r clickhouseReporter) Usage(ctx context.Context, q store.UsageQuery) ([]st
 		}
 	}
 	return groups, nil
+}
+
+// rated tells from the ledger what was used, so that keys can be used while
+// ClickHouse is away. It knows the hours that are closed: what was used in those
+// that are open, by gateways that have stopped since, is found when they close,
+// and the organisation is then capped.
+type rated struct{ db *store.DB }
+
+func (r rated) UsedCU(ctx context.Context, org account.OrgID, from, _ time.Time) (int64, error) {
+	balances, err := r.db.Balances(ctx, from)
+	if err != nil {
+		return 0, err
+	}
+	var cu int64
+	for _, b := range balances {
+		if b.Org == org {
+			cu += b.CU
+		}
+	}
+	return cu, nil
 }

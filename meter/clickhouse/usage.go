@@ -11,20 +11,6 @@ import (
 	"pokt.ai/internal/account"
 )
 
-// UsedCU returns the compute units that an organisation used in the hours that
-// begin at from or later and before until, from the rollup by hour.
-func (db *DB) UsedCU(ctx context.Context, org account.OrgID, from, until time.Time) (int64, error) {
-	const query = `SELECT toInt64(sum(cu)) AS cu FROM usage_hour
-		WHERE org = {org:UInt64} AND start >= {from:DateTime64(6)} AND start < {until:DateTime64(6)}`
-	type sum struct {
-		CU int64 `ch:"cu"`
-	}
-	for cu, err := range stream(ctx, db, "used compute units", usageSpan(org, from, until), query, func(s *sum) int64 { return s.CU }) {
-		return cu, err
-	}
-	return 0, nil
-}
-
 // A Group is the sums of the calls of an organisation that have Name in common.
 type Group struct {
 	Name          string `ch:"name"`
