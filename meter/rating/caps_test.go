@@ -1,13 +1,20 @@
 package rating_test
 
 import (
+	"context"
+	"iter"
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"pokt.ai/internal/account"
 	"pokt.ai/internal/store"
+	"pokt.ai/meter"
+	"pokt.ai/meter/embedded"
+	"pokt.ai/meter/rating"
 )
 
 // bound gives an organisation a quota.
@@ -155,6 +162,42 @@ func TestJumpToTheEnd(t *testing.T) {
 			{store.SpendAlert, 50, 100, 125}, {store.SpendAlert, 80, 100, 125},
 		}, h.alerts(t, account.MonthOf(noon))); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// A closing source lets another rater close hours while it is asked.
+type closing struct {
+	*embedded.Source
+	meanwhile func()
+}
+
+func (c *closing) Totals(ctx context.Context, from, until time.Time) iter.Seq2[meter.Total, error] {
+	c.meanwhile()
+	return c.Source.Totals(ctx, from, until)
+}
+
+// TestHourIsClosedWhileCapsAreWatched must not count its calls twice, or not at
+// all.
+func TestHourIsClosedWhileCapsAreWatched(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		org := h.newOrg(t, "acme", account.Pricing{})
+		h.bound(t, "acme", "", 1000)
+		h.store(t, calls{at: noon, org: org, key: 1, n: 60})
+		asked := 0
+		r := rating.New(rating.DefaultConfig(), &closing{h.source, func() {
+			if asked++; asked == 1 {
+				h.pass(t, noon.Add(2*time.Hour))
+			}
+		}}, h.db, zerolog.Nop(), metrics.NewSet())
+		// This one thinks that the hour is not over, and reads the balances before
+		// the other one closes it.
+		must(t, r.Pass(t.Context(), noon.Add(time.Minute)))
+		if diff := cmp.Diff([]alert{{store.QuotaAlert, 50, 600, 1000}}, h.alerts(t, account.MonthOf(noon))); diff != "" {
+			t.Error(diff)
+		}
+		if asked != 2 {
+			t.Errorf("the source was asked %d times, want twice", asked)
 		}
 	})
 }
