@@ -17,10 +17,10 @@ import (
 	"pokt.ai/meter/rating"
 )
 
-// bound gives an organisation a quota.
-func (h *house) bound(t testing.TB, plan, pricing string, monthlyCU int64) {
+// bound gives the plan of the organisation acme a quota.
+func (h *house) bound(t testing.TB, pricing string, monthlyCU int64) {
 	t.Helper()
-	must(t, h.db.PutPlan(t.Context(), account.Plan{ID: plan, Pricing: pricing, MonthlyCU: monthlyCU}))
+	must(t, h.db.PutPlan(t.Context(), account.Plan{ID: "acme", Pricing: pricing, MonthlyCU: monthlyCU}))
 }
 
 func (h *house) newKey(t testing.TB, org account.OrgID) account.Hash {
@@ -59,7 +59,7 @@ func (h *house) alerts(t testing.TB, month time.Time) []alert {
 func TestQuotaAlertsAndCap(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		org := h.newOrg(t, "acme", account.Pricing{})
-		h.bound(t, "acme", "", 1000)
+		h.bound(t, "", 1000)
 		key := h.newKey(t, org)
 		month, next := account.MonthOf(noon), account.MonthOf(noon).AddDate(0, 1, 0)
 		use := func(at time.Time, n int64) {
@@ -87,10 +87,10 @@ func TestQuotaAlertsAndCap(t *testing.T) {
 		use(noon.Add(4*time.Hour), 1)
 		want("100 %", next, half, most, all)
 
-		h.bound(t, "acme", "", 10_000)
+		h.bound(t, "", 10_000)
 		h.pass(t, noon.Add(5*time.Hour))
 		want("a larger plan lifts the cap", time.Time{}, half, most, all)
-		h.bound(t, "acme", "", 900)
+		h.bound(t, "", 900)
 		h.pass(t, noon.Add(6*time.Hour))
 		want("a smaller one caps again, and nobody is alerted twice", next, half, most, all)
 
@@ -153,13 +153,16 @@ func TestSpendCap(t *testing.T) {
 func TestJumpToTheEnd(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		org := h.newOrg(t, "acme", flat("p"))
-		h.bound(t, "acme", "p", 100)
+		h.bound(t, "p", 100)
 		must(t, h.db.SetSpendCap(t.Context(), org, 125))
 		h.store(t, calls{at: noon, org: org, key: 1, n: 10})
 		h.pass(t, noon.Add(time.Minute))
 		if diff := cmp.Diff([]alert{
-			{store.QuotaAlert, 50, 100, 100}, {store.QuotaAlert, 80, 100, 100}, {store.QuotaAlert, 100, 100, 100},
-			{store.SpendAlert, 50, 100, 125}, {store.SpendAlert, 80, 100, 125},
+			{store.QuotaAlert, 50, 100, 100},
+			{store.QuotaAlert, 80, 100, 100},
+			{store.QuotaAlert, 100, 100, 100},
+			{store.SpendAlert, 50, 100, 125},
+			{store.SpendAlert, 80, 100, 125},
 		}, h.alerts(t, account.MonthOf(noon))); diff != "" {
 			t.Error(diff)
 		}
@@ -182,7 +185,7 @@ func (c *closing) Totals(ctx context.Context, from, until time.Time) iter.Seq2[m
 func TestHourIsClosedWhileCapsAreWatched(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		org := h.newOrg(t, "acme", account.Pricing{})
-		h.bound(t, "acme", "", 1000)
+		h.bound(t, "", 1000)
 		h.store(t, calls{at: noon, org: org, key: 1, n: 60})
 		asked := 0
 		r := rating.New(rating.DefaultConfig(), &closing{h.source, func() {
