@@ -233,7 +233,10 @@ func TestPricingFaults(t *testing.T) {
 			{UpTo: 10, PerMillion: -1}, {UpTo: 10, PerMillion: 1}, {UpTo: 5}, {UpTo: 20},
 		}},
 		Overrides: []account.Override{
-			{}, {Chain: "eth"}, {Chain: "eth", Method: "m"}, {Chain: "eth"},
+			{},
+			{Chain: "eth"},
+			{Chain: "eth", Method: "m"},
+			{Chain: "eth"},
 			{Method: "m", Rate: account.Rate{Tiers: []account.Tier{{PerMillion: 2e9}}}},
 		},
 	}

@@ -36,9 +36,9 @@ func claimID(t testing.TB, db registry, id, spool string, epoch uint64, clock st
 	return db.ClaimGateway(t.Context(), g, epochs)
 }
 
-func beatAs(t testing.TB, db registry, id, spool string, epoch uint64, clock string) error {
+func beatAs(t testing.TB, db registry, spool string, epoch uint64, clock string) error {
 	t.Helper()
-	g, epochs := gateway(id, spool, epoch, clock)
+	g, epochs := gateway("gw-1", spool, epoch, clock)
 	return db.BeatGateway(t.Context(), g, epochs)
 }
 
@@ -63,8 +63,8 @@ func TestGatewayIDBelongsToOneSpool(t *testing.T) {
 		// A restart on the same spool goes on at once, and whoever had it before
 		// has not any more.
 		must(t, claimID(t, db, "gw-1", "a", 4, "10:00:02"))
-		wantConflict(t, beatAs(t, db, "gw-1", "a", 1, "10:00:03"), "another process has taken it")
-		must(t, beatAs(t, db, "gw-1", "a", 4, "10:00:04"))
+		wantConflict(t, beatAs(t, db, "a", 1, "10:00:03"), "another process has taken it")
+		must(t, beatAs(t, db, "a", 4, "10:00:04"))
 
 		// It reports: it cannot be retired. A minute later it can.
 		wantConflict(t, db.RetireGateway(t.Context(), "gw-1", day("10:00:30")), "stop it first")
@@ -83,12 +83,13 @@ func TestGatewayIDBelongsToOneSpool(t *testing.T) {
 		}
 
 		// One that was given up and is still there comes back by its report.
-		must(t, beatAs(t, db, "gw-1", "a", 4, "12:30:00"))
+		must(t, beatAs(t, db, "a", 4, "12:30:00"))
 		wantConflict(t, claimID(t, db, "gw-1", "b", 5, "12:30:01"), "belongs to another")
 		// One that is retired for good leaves its id to others, and finds out.
 		must(t, db.RetireGateway(t.Context(), "gw-1", day("13:00:00")))
 		must(t, claimID(t, db, "gw-1", "b", 6, "13:00:01"))
-		wantConflict(t, beatAs(t, db, "gw-1", "a", 4, "13:00:02"), "another process")
+		must(t, beatAs(t, db, "b", 6, "13:00:01"))
+		wantConflict(t, beatAs(t, db, "a", 4, "13:00:02"), "another process")
 		wantConflict(t, claimID(t, db, "gw-1", "a", 7, "13:00:03"), `"host-b"`)
 
 		// A clean stop with nothing left frees the id as well.

@@ -1,19 +1,26 @@
 package rating_test
 
 import (
+	"context"
+	"iter"
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"pokt.ai/internal/account"
 	"pokt.ai/internal/store"
+	"pokt.ai/meter"
+	"pokt.ai/meter/embedded"
+	"pokt.ai/meter/rating"
 )
 
-// bound gives an organisation a quota.
-func (h *house) bound(t testing.TB, plan, pricing string, monthlyCU int64) {
+// bound gives the plan of the organisation acme a quota.
+func (h *house) bound(t testing.TB, pricing string, monthlyCU int64) {
 	t.Helper()
-	must(t, h.db.PutPlan(t.Context(), account.Plan{ID: plan, Pricing: pricing, MonthlyCU: monthlyCU}))
+	must(t, h.db.PutPlan(t.Context(), account.Plan{ID: "acme", Pricing: pricing, MonthlyCU: monthlyCU}))
 }
 
 func (h *house) newKey(t testing.TB, org account.OrgID) account.Hash {
@@ -52,7 +59,7 @@ func (h *house) alerts(t testing.TB, month time.Time) []alert {
 func TestQuotaAlertsAndCap(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		org := h.newOrg(t, "acme", account.Pricing{})
-		h.bound(t, "acme", "", 1000)
+		h.bound(t, "", 1000)
 		key := h.newKey(t, org)
 		month, next := account.MonthOf(noon), account.MonthOf(noon).AddDate(0, 1, 0)
 		use := func(at time.Time, n int64) {
@@ -80,10 +87,10 @@ func TestQuotaAlertsAndCap(t *testing.T) {
 		use(noon.Add(4*time.Hour), 1)
 		want("100 %", next, half, most, all)
 
-		h.bound(t, "acme", "", 10_000)
+		h.bound(t, "", 10_000)
 		h.pass(t, noon.Add(5*time.Hour))
 		want("a larger plan lifts the cap", time.Time{}, half, most, all)
-		h.bound(t, "acme", "", 900)
+		h.bound(t, "", 900)
 		h.pass(t, noon.Add(6*time.Hour))
 		want("a smaller one caps again, and nobody is alerted twice", next, half, most, all)
 
@@ -146,15 +153,54 @@ func TestSpendCap(t *testing.T) {
 func TestJumpToTheEnd(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		org := h.newOrg(t, "acme", flat("p"))
-		h.bound(t, "acme", "p", 100)
+		h.bound(t, "p", 100)
 		must(t, h.db.SetSpendCap(t.Context(), org, 125))
 		h.store(t, calls{at: noon, org: org, key: 1, n: 10})
 		h.pass(t, noon.Add(time.Minute))
 		if diff := cmp.Diff([]alert{
-			{store.QuotaAlert, 50, 100, 100}, {store.QuotaAlert, 80, 100, 100}, {store.QuotaAlert, 100, 100, 100},
-			{store.SpendAlert, 50, 100, 125}, {store.SpendAlert, 80, 100, 125},
+			{store.QuotaAlert, 50, 100, 100},
+			{store.QuotaAlert, 80, 100, 100},
+			{store.QuotaAlert, 100, 100, 100},
+			{store.SpendAlert, 50, 100, 125},
+			{store.SpendAlert, 80, 100, 125},
 		}, h.alerts(t, account.MonthOf(noon))); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// A closing source lets another rater close hours while it is asked.
+type closing struct {
+	*embedded.Source
+	meanwhile func()
+}
+
+func (c *closing) Totals(ctx context.Context, from, until time.Time) iter.Seq2[meter.Total, error] {
+	c.meanwhile()
+	return c.Source.Totals(ctx, from, until)
+}
+
+// TestHourIsClosedWhileCapsAreWatched must not count its calls twice, or not at
+// all.
+func TestHourIsClosedWhileCapsAreWatched(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		org := h.newOrg(t, "acme", account.Pricing{})
+		h.bound(t, "", 1000)
+		h.store(t, calls{at: noon, org: org, key: 1, n: 60})
+		asked := 0
+		r := rating.New(rating.DefaultConfig(), &closing{h.source, func() {
+			if asked++; asked == 1 {
+				h.pass(t, noon.Add(2*time.Hour))
+			}
+		}}, h.db, zerolog.Nop(), metrics.NewSet())
+		// This one thinks that the hour is not over, and reads the balances before
+		// the other one closes it.
+		must(t, r.Pass(t.Context(), noon.Add(time.Minute)))
+		if diff := cmp.Diff([]alert{{store.QuotaAlert, 50, 600, 1000}}, h.alerts(t, account.MonthOf(noon))); diff != "" {
+			t.Error(diff)
+		}
+		if asked != 2 {
+			t.Errorf("the source was asked %d times, want twice", asked)
 		}
 	})
 }

@@ -52,17 +52,17 @@ func raterChild(ctx context.Context, dsn string) error {
 		return err
 	}
 	r := rating.New(rating.DefaultConfig(), embedded.NewSource(db), db, zerolog.Nop(), metrics.NewSet())
-	fmt.Println("ready") //nolint:forbidigo // standard output is what the parent reads
+	fmt.Println("ready") // standard output is what the parent reads
 	return errors.Join(r.Pass(ctx, busyEnd), db.Close())
 }
 
 // fill stores usage of busyDays, some of it late for an hour that is closed.
-func (h *house) fill(t testing.TB) account.OrgID {
+func (h *house) fill(t testing.TB) {
 	t.Helper()
 	p := everything()
 	p.Minimum = dollar
 	org := h.newOrg(t, "acme", p)
-	h.bound(t, "acme", p.ID, 1000)
+	h.bound(t, p.ID, 1000)
 	h.store(t, calls{at: noon, org: org, key: 1, n: 12})
 	h.pass(t, noon.Add(time.Hour))
 	random := rand.New(rand.NewPCG(1, 2))
@@ -76,7 +76,6 @@ func (h *house) fill(t testing.TB) account.OrgID {
 		}
 		h.store(t, list...)
 	}
-	return org
 }
 
 // sums is what must come of fill, however often it is interrupted.
