@@ -56,7 +56,7 @@ func runMeterVerify(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	defer db.Close()
-	defer kept.close()
+	defer kept.Close()
 	r, err := rating.Verify(ctx, db, kept.rated, first, last.Add(time.Hour-1).Truncate(time.Hour))
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func runMeterReplay(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	defer db.Close()
-	defer kept.close()
+	defer kept.Close()
 	r, err := rating.Replay(ctx, db, kept.rated, first, last.Truncate(time.Hour))
 	if err != nil {
 		return err

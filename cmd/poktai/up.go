@@ -116,7 +116,7 @@ func (u *up) startMeter(ctx context.Context) error {
 	if u.usage, err = openUsage(u.cfg.Meter, u.db, u.log); err != nil {
 		return err
 	}
-	u.parts.Started("usage store", func(context.Context) error { return u.usage.close() })
+	u.parts.Started("usage store", func(context.Context) error { return u.usage.Close() })
 	sp, err := spool.Open(u.cfg.Meter.Spool, u.log, u.metrics)
 	if err != nil {
 		return err

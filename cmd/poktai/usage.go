@@ -53,7 +53,7 @@ func runUsage(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer kept.close()
+	defer kept.Close()
 	groups, err := kept.report.Usage(ctx, q)
 	if err != nil {
 		return err

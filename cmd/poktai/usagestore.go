@@ -24,6 +24,9 @@ type usageStore struct {
 	close  func() error
 }
 
+// Close closes the connections that are its own.
+func (u *usageStore) Close() error { return u.close() }
+
 // reporter answers `poktai usage`.
 type reporter interface {
 	Usage(ctx context.Context, q store.UsageQuery) ([]store.UsageGroup, error)
