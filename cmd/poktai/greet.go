@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"pokt.ai/internal/account"
@@ -71,9 +72,17 @@ func (u *up) greet(ctx context.Context) error {
       -d '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}' \
       %s%s/%s
 
-  Other chains: %s{chain}/{key}, such as ethereum, base or solana.
-  What was used:  %s --by method
+%s  What was used:  %s --by method
 
-`, org.Name, token, base, chain, token, base, usage)
+`, org.Name, token, base, chain, token, u.otherChains(base, chain), usage)
 	return nil
+}
+
+// otherChains is the line that names some of the other chains, if there are any.
+func (u *up) otherChains(base, first string) string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(u.cfg.Chains)), func(name string) bool { return name == first })
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  Other chains: %s{chain}/{key}, such as %s.\n", base, strings.Join(names[:min(3, len(names))], ", "))
 }
