@@ -152,10 +152,12 @@ func pending(epochs []account.Epoch) bool {
 }
 
 // report reads the clock before the spool: what is appended in between, and
-// belongs to neither, was recorded after that time.
+// belongs to neither, was recorded after that time. And it reads what comes later
+// in the life of a call first, so that none is sealed or dropped that was not
+// accepted.
 func (h *Heartbeat) report() (account.Gateway, []account.Epoch) {
 	now := time.Now()
-	p := h.spool.Progress()
+	p, dropped := h.spool.Progress(), h.spool.Dropped()
 	events, cu := h.recorder.Accepted()
 	g := account.Gateway{
 		ID: h.spool.Gateway(), Spool: h.spool.ID(), Host: h.host, Epoch: h.spool.Epoch(),
@@ -169,7 +171,7 @@ func (h *Heartbeat) report() (account.Gateway, []account.Epoch) {
 			AckedSeq: e.AckedSeq, FinalSeq: e.FinalSeq,
 		})
 	}
-	epochs[0].Accepted, epochs[0].AcceptedCU, epochs[0].Dropped = events, cu, h.spool.Dropped()
+	epochs[0].Accepted, epochs[0].AcceptedCU, epochs[0].Dropped = events, cu, dropped
 	return g, epochs
 }
 

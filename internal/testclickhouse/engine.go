@@ -42,7 +42,7 @@ func Start(t testing.TB) *Engine {
 func Stopped(t testing.TB) *Engine {
 	t.Helper()
 	e := &Engine{command: variable(t, CommandVariable), data: filepath.Join(t.TempDir(), "clickhouse")}
-	e.HTTP, e.Native = freeAddress(t), freeAddress(t)
+	e.HTTP, e.Native, e.Disposable = freeAddress(t), freeAddress(t), true
 	t.Cleanup(func() {
 		if e.cmd != nil {
 			e.Stop(t)

@@ -18,8 +18,9 @@ import (
 const (
 	// AddressVariable names the environment variable with the address of the
 	// shared server: "http://HOST:PORT" or "clickhouse://HOST:PORT", with user
-	// and password if it has them. The test engine of testenv has the address of
-	// its other protocol behind it: "clickhouse://HOST:PORT?http=HOST:PORT".
+	// and password if it has them. The test engine of testenv, and nothing else,
+	// has the address of its other protocol behind it:
+	// "clickhouse://HOST:PORT?http=HOST:PORT".
 	AddressVariable = "POKTAI_TEST_CLICKHOUSE"
 	// CommandVariable names the environment variable with the path of the
 	// program that Start starts.
@@ -31,6 +32,11 @@ const (
 type Server struct {
 	HTTP, Native   string // host and port
 	User, Password string
+
+	// Disposable says that its data goes with it, so that a test may leave its
+	// database there. It should: the test engine does not survive a native
+	// connection that comes late, to a database that is gone.
+	Disposable bool
 }
 
 // Shared returns the server that all tests share: use a database of your own.
@@ -48,6 +54,7 @@ func Shared(t testing.TB) Server {
 		s.HTTP = u.Host
 	case "clickhouse":
 		s.Native, s.HTTP = u.Host, u.Query().Get("http")
+		s.Disposable = s.HTTP != ""
 	default:
 		t.Fatalf("%s: scheme %q is neither http nor clickhouse", AddressVariable, u.Scheme)
 	}

@@ -14,7 +14,7 @@ func BenchmarkStore(b *testing.B) {
 	server := testclickhouse.Shared(b)
 	for _, protocol := range []clickhouse.Protocol{clickhouse.Native, clickhouse.HTTP} {
 		b.Run(string(protocol), func(b *testing.B) {
-			db := open(b, newSharedDatabase(b, server, protocol))
+			db := open(b, newDatabase(b, server, protocol))
 			must(b, db.Migrate(b.Context()))
 			rows := spool.DefaultConfig().SealRows
 			h := newHouse(b, "gw-1", rows)

@@ -237,32 +237,44 @@ func TestRowsWereRemoved(t *testing.T) {
 	})
 }
 
-// TestLargestSegmentIsOneBlock in each table, with as many buckets as rows.
-func TestLargestSegmentIsOneBlock(t *testing.T) {
-	rows := 1 << 20
-	if testing.Short() {
-		rows = 1 << 16
-	}
-	onBoth(t, func(t *testing.T, cfg clickhouse.Config) {
-		db := open(t, cfg)
-		must(t, db.Migrate(t.Context()))
-		conn := direct(t, cfg)
-		h := newHouse(t, "gw-1", rows)
-		for n := range uint64(rows) {
-			e := h.event(n)
-			e.Key = n / 4
-			must(t, h.Append(&e))
-		}
-		segment := h.seal(t, 0)
-		store(t, db, segment)
-		for _, table := range []string{"events", "usage_minute", "usage_hour", "usage_day", "segments"} {
-			n := count(t, conn, "SELECT uniqExactIf(min_block_number, min_block_number = max_block_number) FROM system.parts WHERE database = currentDatabase() AND table = '"+table+"'")
-			if n != 1 {
-				t.Errorf("%s got %d blocks, want 1", table, n)
+// TestLargeSegmentIsOneBlock in each table: with more rows than ClickHouse cuts
+// blocks at by itself, and with as many buckets as rows.
+func TestLargeSegmentIsOneBlock(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		rows int
+		key  func(n uint64) uint64
+	}{
+		{"many rows", 1 << 20, func(uint64) uint64 { return 1 }},
+		{"many buckets", 120_000, func(n uint64) uint64 { return n }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if testing.Short() {
+				t.Skip("it takes seconds")
 			}
-		}
-		exec(t, conn, "TRUNCATE TABLE segments")
-		store(t, db, segment)
-		wantOnce(t, cfg, segment)
-	})
+			onBoth(t, func(t *testing.T, cfg clickhouse.Config) {
+				db := open(t, cfg)
+				h := newHouse(t, "gw-1", tc.rows)
+				h.every = time.Millisecond
+				for n := range uint64(tc.rows) {
+					e := h.event(n)
+					e.Key = tc.key(n)
+					must(t, h.Append(&e))
+				}
+				segment := h.seal(t, 0)
+				store(t, db, segment)
+				conn := direct(t, cfg)
+				for _, table := range []string{"events", "usage_minute", "usage_hour", "usage_day", "segments"} {
+					n := count(t, conn, `SELECT uniqExactIf(min_block_number, min_block_number = max_block_number)
+						FROM system.parts WHERE database = currentDatabase() AND table = '`+table+`'`)
+					if n != 1 {
+						t.Errorf("%s got %d blocks, want 1", table, n)
+					}
+				}
+				exec(t, conn, "TRUNCATE TABLE segments")
+				store(t, db, segment)
+				wantOnce(t, cfg, segment)
+			})
+		})
+	}
 }

@@ -25,28 +25,9 @@ func onBoth(t *testing.T, test func(t *testing.T, cfg clickhouse.Config)) {
 	for _, protocol := range []clickhouse.Protocol{clickhouse.Native, clickhouse.HTTP} {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
-			test(t, newSharedDatabase(t, server, protocol))
+			test(t, newDatabase(t, server, protocol))
 		})
 	}
-}
-
-// newSharedDatabase is one on a server that others use: it goes with the test.
-func newSharedDatabase(t testing.TB, server testclickhouse.Server, protocol clickhouse.Protocol) clickhouse.Config {
-	t.Helper()
-	cfg := newDatabase(t, server, protocol)
-	t.Cleanup(func() {
-		conn := direct(t, inDefault(cfg))
-		// t.Context is over in cleanups.
-		if err := conn.Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database); err != nil {
-			t.Error(err)
-		}
-	})
-	return cfg
-}
-
-func inDefault(cfg clickhouse.Config) clickhouse.Config {
-	cfg.Database = "default"
-	return cfg
 }
 
 // newDatabase is the configuration of a database that the test has to itself.
@@ -67,6 +48,16 @@ func newDatabase(t testing.TB, server testclickhouse.Server, protocol clickhouse
 	}
 	cfg.Password = secret.New(server.Password)
 	cfg.Validate(func(key, message string) { t.Fatalf("config: %s: %s", key, message) })
+	if !server.Disposable {
+		t.Cleanup(func() {
+			other := cfg
+			other.Database = "default"
+			// t.Context is over in cleanups.
+			if err := direct(t, other).Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	return cfg
 }
 

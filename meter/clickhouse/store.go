@@ -69,8 +69,8 @@ func (db *DB) find(ctx context.Context, segment *spool.Segment) (hashes []string
 // told so: the rollups may lack them. While the window is sure to know the
 // segment's block it is inserted again, which adds what is missing.
 func (db *DB) complete(ctx context.Context, segment *spool.Segment) error {
-	// Every INSERT takes the next block number, so the window's last blocks are
-	// younger than that.
+	// Every INSERT takes the next block number, here and thereby in the rollups,
+	// where they may arrive in another order: hence half of the window.
 	const query = `SELECT
 		(SELECT max(max_block_number) FROM system.parts WHERE database = currentDatabase() AND table = 'events'),
 		(SELECT min(toInt64(_block_number)) FROM events WHERE day = {day:Date}
@@ -79,7 +79,7 @@ func (db *DB) complete(ctx context.Context, segment *spool.Segment) error {
 	if err := db.conn.QueryRow(with(ctx, nil, identity(segment)), query).Scan(&newest, &own); err != nil {
 		return fmt.Errorf("ask how long ago its rows were stored: %w", err)
 	}
-	if newest-own < int64(db.cfg.DedupWindow) {
+	if 2*(newest-own) < int64(db.cfg.DedupWindow) {
 		return db.insert(ctx, segment)
 	}
 	db.log.Warn().Str("segment", segment.Name).Int64("blocks_ago", newest-own).
@@ -89,17 +89,15 @@ func (db *DB) complete(ctx context.Context, segment *spool.Segment) error {
 
 // insert sends the segment as one INSERT of one block.
 func (db *DB) insert(ctx context.Context, segment *spool.Segment) error {
-	rows := db.columns.Get().(*columns)
-	defer db.columns.Put(rows)
-	rows.read(segment)
-
 	batch, err := db.conn.PrepareBatch(with(ctx, insertSettings(segment), nil), insertEvents)
 	if err != nil {
 		return fmt.Errorf("begin its INSERT: %w", err)
 	}
 	defer batch.Close()
-	if err := rows.appendTo(batch); err != nil {
-		return err
+	rows := db.columns.Get().(*columns)
+	defer db.columns.Put(rows)
+	if err := rows.addTo(batch, segment); err != nil {
+		return fmt.Errorf("turn its rows: %w", err)
 	}
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("insert its rows: %w", err)

@@ -146,7 +146,7 @@ func runAndKill(t *testing.T, dsn string) {
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Errorf("the child did not start: %v", err)
 	}
-	timer := time.AfterFunc(time.Duration(rand.Int64N(int64(60*time.Millisecond))), func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Duration(rand.Int64N(int64(15*time.Millisecond))), func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && (!errors.As(err, &exit) || exit.Exited()) {

@@ -77,7 +77,7 @@ func gatewayChild(ctx context.Context, dsn string) error {
 // what is rated is what they acknowledged, or at most one call more a kill.
 func TestKilledGatewaysAreVerified(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
-		rounds := 5
+		rounds := 3
 		if testing.Short() {
 			rounds = 2
 		}

@@ -20,7 +20,7 @@ import (
 // However it comes, each organisation pays for each month what its calls cost as
 // a whole, every call is charged once, and replaying gives the same ledger.
 func TestLedgerIsThePriceOfAllCalls(t *testing.T) {
-	rounds := 4
+	rounds := 3
 	if testing.Short() {
 		rounds = 1
 	}

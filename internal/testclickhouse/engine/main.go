@@ -14,6 +14,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -53,6 +54,10 @@ func run() error {
 		}
 		*library = filepath.Join(filepath.Dir(program), "libchdb.so")
 	}
+	path, err := filepath.Abs(*data) // of a relative one it gets some wrong
+	if err != nil {
+		return err
+	}
 	clickhouse, err := load(*library)
 	if err != nil {
 		return err
@@ -69,12 +74,12 @@ func run() error {
 	}
 	defer webListener.Close()
 
-	stop, stopped := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	if *untilEOF {
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
-			stop <- syscall.SIGTERM
+			stop()
 		}()
 	}
 	// The engine's listeners are open for as long as clickhouse-local has a query
@@ -85,8 +90,7 @@ func run() error {
 	}
 	defer hold.Close()
 	go func() {
-		<-stop
-		close(stopped)
+		<-ctx.Done()
 		_ = release.Close()
 	}()
 	// It takes two free ports, and says which through another pipe.
@@ -100,12 +104,13 @@ func run() error {
 		if _, err := fmt.Fscan(ports, &engineNative, &engineWeb); err != nil {
 			return // it never came so far
 		}
-		go relay(nativeListener, fmt.Sprintf("127.0.0.1:%d", engineNative))
-		go relay(webListener, fmt.Sprintf("127.0.0.1:%d", engineWeb))
+		go relay(ctx, nativeListener, fmt.Sprintf("127.0.0.1:%d", engineNative))
+		go relay(ctx, webListener, fmt.Sprintf("127.0.0.1:%d", engineWeb))
 	}()
 
 	err = clickhouse.local(
-		"--path="+*data,
+		"--path="+path,
+		"--logger.console=1", "--log-level=fatal",
 		"--listen_host=127.0.0.1", "--tcp_port=0", "--http_port=0",
 		fmt.Sprintf(`--query=
 			SYSTEM START LISTEN TCP;
@@ -117,10 +122,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-stopped:
-		return nil
-	default:
+	if ctx.Err() == nil {
 		return errors.New("it ended by itself, as said above") // by clickhouse-local
 	}
+	return nil
 }

@@ -37,6 +37,10 @@ PRIMARY KEY (org, gateway, epoch, seq)
 ORDER BY (org, gateway, epoch, seq, row)
 SETTINGS
     non_replicated_deduplication_window = 10000,
+    -- What is acknowledged is deleted at the gateway: it must outlive a power
+    -- failure here.
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
     -- A row keeps the number of the block that it came in: it tells how many
     -- blocks ago that was, and so whether the window still knows it.
     enable_block_number_column = 1,
@@ -59,4 +63,4 @@ CREATE TABLE IF NOT EXISTS segments
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(first)
 ORDER BY (gateway, epoch, seq)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

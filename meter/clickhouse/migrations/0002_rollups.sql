@@ -25,7 +25,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(day)
 PRIMARY KEY (org, start)
 ORDER BY (org, start, key, chain, method, outcome, prices)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS usage_hour AS usage_minute;
 
