@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pokt.ai/internal/testclickhouse"
+	"pokt.ai/meter"
 	"pokt.ai/meter/clickhouse"
 	"pokt.ai/meter/spool"
 )
@@ -137,6 +138,40 @@ func TestErrorBetweenTables(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestErrorBetweenTablesPastTheWindow is what cannot be put right: too many other
+// segments came between. The calls are there once, the manifest says so, and the
+// rollup that lacks them is named.
+func TestErrorBetweenTablesPastTheWindow(t *testing.T) {
+	onBoth(t, func(t *testing.T, cfg clickhouse.Config) {
+		cfg.DedupWindow = 2
+		db := open(t, cfg)
+		must(t, db.Migrate(t.Context()))
+		conn := direct(t, cfg)
+		segment := newHouse(t, "gw-1", 500).seal(t, 500)
+		exec(t, conn, "ALTER TABLE usage_day ADD CONSTRAINT broken CHECK 1 = 2")
+		if err := db.Store(t.Context(), segment); err == nil {
+			t.Fatal("stored, although a table refused it")
+		}
+		exec(t, conn, "ALTER TABLE usage_day DROP CONSTRAINT broken")
+		other := newHouse(t, "gw-2", 100)
+		store(t, db, other.seal(t, 10), other.seal(t, 10), other.seal(t, 10), segment)
+
+		got := collect(t, db.Segments(t.Context(), segment.Gateway, segment.Epoch, from, until))
+		wantEqual(t, "segments", []meter.SegmentTotal{total(segment)}, got)
+		var lacking uint64
+		for d, err := range db.RollupDifferences(t.Context(), from, until.Add(24*time.Hour)) {
+			must(t, err)
+			if d.Rollup != "usage_day" {
+				t.Errorf("%s differs", d.Rollup)
+			}
+			lacking += d.Events.Calls - d.Stored.Calls
+		}
+		if lacking != 500 {
+			t.Errorf("the rollups lack %d calls, want 500", lacking)
+		}
+	})
 }
 
 // onEngines runs a test over each protocol on a server that it may kill.

@@ -120,17 +120,21 @@ func insertSettings(segment *spool.Segment) ch.Settings {
 		"materialized_views_ignore_errors":                   "0",
 		"max_partitions_per_insert_block":                    "1",
 		"throw_on_max_partitions_per_insert_block":           "1",
+
+		// Nothing on the way cuts the block, and nothing waits for more rows.
+		"max_block_size":                                     rows,
 		"max_insert_block_size":                              rows,
 		"min_insert_block_size_rows":                         rows,
 		"min_insert_block_size_bytes":                        "0",
 		"min_insert_block_size_rows_for_materialized_views":  rows,
 		"min_insert_block_size_bytes_for_materialized_views": "0",
-		"max_block_size":                                     rows,
 		"group_by_two_level_threshold":                       "0",
 		"group_by_two_level_threshold_bytes":                 "0",
-		"parallel_view_processing":                           "0",
 		"max_insert_threads":                                 "1",
 		"max_threads":                                        "1",
+		"parallel_view_processing":                           "0",
+		// A view's block has each bucket once: there is nothing to merge in it.
+		"optimize_on_insert": "0",
 	}
 }
 
