@@ -13,7 +13,7 @@ import (
 type sqliteFeed struct{ read *sql.DB }
 
 const (
-	pollInterval = 100 * time.Millisecond // of one PRAGMA, which costs microseconds
+	pollInterval = 250 * time.Millisecond // of one PRAGMA, which costs microseconds
 	// A reader that is further behind than this is told AllChanged.
 	changesKept = 1000
 )
