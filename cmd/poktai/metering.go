@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -20,47 +19,49 @@ import (
 	"pokt.ai/meter/rating"
 )
 
-// spanFlags adds --from and --until, in whole hours.
-func spanFlags(fs *flag.FlagSet) (from, until *string) {
-	return fs.String("from", "24h", "`time` ago (24h), a day (2026-01-31) or a time"), fs.String("until", "0s", "the same; default now")
-}
-
-// rated opens what verify and replay need, and reads the span.
-func (a *app) rated(ctx context.Context, file, from, until string) (db *store.DB, kept *usageStore, first, last time.Time, err error) {
-	now := time.Now()
-	if first, err = parseTime("from", from, now); err != nil {
-		return nil, nil, first, last, err
-	}
-	if last, err = parseTime("until", until, now); err != nil {
-		return nil, nil, first, last, err
-	}
-	db, cfg, err := a.openStore(ctx, file)
-	if err != nil {
-		return nil, nil, first, last, err
-	}
-	if kept, err = openUsage(cfg.Meter, db, zerolog.Nop()); err != nil {
-		return nil, nil, first, last, errors.Join(err, db.Close())
-	}
-	return db, kept, first.Truncate(time.Hour), last, nil
-}
-
-func runMeterVerify(ctx context.Context, a *app, args []string) error {
-	fs := flag.NewFlagSet("meter verify", flag.ContinueOnError)
+// overSpan runs a command that takes a span of hours: it reads the flags, opens
+// the database and the usage store, and closes them.
+func (a *app) overSpan(ctx context.Context, name string, args []string, run func(db *store.DB, kept *usageStore, from, until time.Time) error) error {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	file := configFlag(fs)
-	from, until := spanFlags(fs)
+	from := fs.String("from", "24h", "`time` ago (24h), a day (2026-01-31) or a time")
+	until := fs.String("until", "0s", "the same; default now")
 	if _, err := a.parse(fs, args, 0); err != nil {
 		return err
 	}
-	db, kept, first, last, err := a.rated(ctx, *file, *from, *until)
+	now := time.Now()
+	first, err := parseTime("from", *from, now)
+	if err != nil {
+		return err
+	}
+	last, err := parseTime("until", *until, now)
+	if err != nil {
+		return err
+	}
+	db, cfg, err := a.openStore(ctx, *file)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	defer kept.Close()
-	r, err := rating.Verify(ctx, db, kept.rated, first, last.Add(time.Hour-1).Truncate(time.Hour))
+	kept, err := openUsage(cfg.Meter, db, zerolog.Nop())
 	if err != nil {
 		return err
 	}
+	defer kept.Close()
+	return run(db, kept, first.Truncate(time.Hour), last)
+}
+
+func runMeterVerify(ctx context.Context, a *app, args []string) error {
+	return a.overSpan(ctx, "meter verify", args, func(db *store.DB, kept *usageStore, from, until time.Time) error {
+		r, err := rating.Verify(ctx, db, kept.rated, from, until.Add(time.Hour-1).Truncate(time.Hour))
+		if err != nil {
+			return err
+		}
+		return a.printVerified(r)
+	})
+}
+
+func (a *app) printVerified(r *rating.Report) error {
 	if err := printTable(a.stdout, "GATEWAY\tEPOCH\tENDED\tACCEPTED\tSPOOLED\tSTORED\tDROPPED\tWAITING", r.Epochs, func(e rating.EpochReport) string {
 		ended := string(e.Ended)
 		if e.Ended == account.Running {
@@ -84,24 +85,14 @@ func runMeterVerify(ctx context.Context, a *app, args []string) error {
 }
 
 func runMeterReplay(ctx context.Context, a *app, args []string) error {
-	fs := flag.NewFlagSet("meter replay", flag.ContinueOnError)
-	file := configFlag(fs)
-	from, until := spanFlags(fs)
-	if _, err := a.parse(fs, args, 0); err != nil {
-		return err
-	}
-	db, kept, first, last, err := a.rated(ctx, *file, *from, *until)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	defer kept.Close()
-	r, err := rating.Replay(ctx, db, kept.rated, first, last.Truncate(time.Hour))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "%d ledger rows, %d calls, %d CU, USD %s\n", r.Rows, r.Calls, r.CU, r.Amount)
-	return a.verdict(&r.Differences)
+	return a.overSpan(ctx, "meter replay", args, func(db *store.DB, kept *usageStore, from, until time.Time) error {
+		r, err := rating.Replay(ctx, db, kept.rated, from, until.Truncate(time.Hour))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "%d ledger rows, %d calls, %d CU, USD %s\n", r.Rows, r.Calls, r.CU, r.Amount)
+		return a.verdict(&r.Differences)
+	})
 }
 
 // verdict prints what was found to differ, and is an error if anything was.
